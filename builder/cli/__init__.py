@@ -1,0 +1,5 @@
+"""The front door: arguments in, one workflow called, its answer printed, an exit status out."""
+
+from builder.cli.app import main
+
+__all__ = ["main"]

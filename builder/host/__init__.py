@@ -1,0 +1,1 @@
+"""The only room with hands: programs, files, network, signatures."""

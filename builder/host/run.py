@@ -1,0 +1,72 @@
+"""The one door to other programs: argument lists only, a known environment, closed stdin, a time limit."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from builder.errors import BuilderError
+
+# What programs may see of our environment; a stray LD_PRELOAD, GNUPGHOME or LANGUAGE must not change an answer.
+_PASSED_ON = ("PATH", "HOME", "TERM", "TMPDIR")
+LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind; `status` is its exit status, negative for a signal."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def complaint(self) -> str:
+        """The last line of standard error, for a message."""
+        lines = self.stderr.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+class Runner(Protocol):
+    """Runs a program; tests and dry runs pass another."""
+
+    def __call__(
+        self, argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        """Run to the end and return what it left; raises BuilderError when it cannot start or is too slow."""
+
+
+def run(
+    argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
+) -> Completed:
+    """The real runner. `env` adds to the little that is passed on. The exit status is the caller's to judge."""
+    known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment = known | {"LC_ALL": "C.UTF-8"} | dict(env or {})
+    try:
+        done = subprocess.run(list(argv), input=stdin, capture_output=True, timeout=limit, env=environment, check=False)
+    except FileNotFoundError as error:
+        raise BuilderError(
+            f"the program {argv[0]!r} is not installed", f"it was needed for: {as_line(argv)}"
+        ) from error
+    except PermissionError as error:
+        raise BuilderError(f"the program {argv[0]!r} may not be run: {error.strerror}", as_line(argv)) from error
+    except subprocess.TimeoutExpired as error:
+        raise BuilderError(
+            f"{argv[0]!r} did not end within {limit:.0f} s", f"to try by hand: {as_line(argv)}"
+        ) from error
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def as_line(argv: Sequence[str]) -> str:
+    """The command as a line that can be pasted into a shell."""
+    return shlex.join(argv)

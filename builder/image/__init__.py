@@ -1,0 +1,1 @@
+"""Bytes that boot: cpio archives, initrds and ISO images."""

@@ -1,0 +1,1 @@
+"""Where Debian keeps installer media, and the digests that its signed indices give."""

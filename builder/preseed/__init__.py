@@ -1,0 +1,1 @@
+"""Preseed text: templates, rendering, and partman's recipes and arithmetic."""

@@ -1,0 +1,1 @@
+"""LVM: wishes in, volumes in extents out."""

@@ -1,0 +1,1 @@
+"""What each command does: composes rooms, decides nothing itself."""
