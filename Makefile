@@ -1,0 +1,69 @@
+# `make` or `make help` lists the targets. Each sets up what it needs.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DOMU := $(BIN)/domu
+GUEST ?= web1
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench boot-test schema golden lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runs ## build a sample guest from real, verified Debian media into build/web1/
+	@.ci/debian-packages demo
+	$(DOMU) build $(GUEST)
+	@ls -l build/$(GUEST)
+
+test: $(VENV)/.tests ## run the test suite (TESTS=tests/unit for a part)
+	@.ci/debian-packages test
+	$(BIN)/pytest -m 'not boot and not lab' $(TESTS)
+
+lint: $(VENV)/.tests ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tests ## let ruff lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.tests ## measure against cp, cpio and gzip, bare typer, debconf; prints ratios
+	@.ci/debian-packages bench
+	$(BIN)/python -m tests.bench
+
+boot-test: $(VENV)/.tests ## boot the built initrds in QEMU (some minutes, no KVM needed)
+	@.ci/debian-packages boot
+	$(BIN)/pytest -m boot -s tests/boot
+
+schema: $(VENV)/.runs ## write profiles/schema.json anew
+	$(DOMU) schema > profiles/schema.json
+
+golden: $(VENV)/.tests ## write the golden files anew; the diff is the review
+	$(BIN)/pytest --regenerate tests/golden
+
+lock: $(VENV)/.tests ## pin every dependency anew, with hashes (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	  --extra build pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what was built and fetched (the cache, too)
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find cache -mindepth 1 ! -name .gitkeep -delete
+	rm -f profiles/media.lock
+
+# The environment, laid anew when the pinned dependencies change.
+$(VENV)/.runs: requirements.lock pyproject.toml
+	@.ci/debian-packages demo
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.tests: requirements-dev.lock $(VENV)/.runs
+	$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""How domu speaks: findings, tables and progress, for people and for machines."""
