@@ -207,10 +207,11 @@ class _Member:
     def __init__(self, source: cpio.Source) -> None:
         self._source = source
         self._inflate = zlib.decompressobj(wbits=31)  # gzip's header, and its CRC checked at the end
+        self._ended = False
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; BuilderError when the member is damaged or cut off."""
-        while not self._inflate.eof:
+        while not self._ended:
             packed = self._inflate.unconsumed_tail or self._source.some()
             if not packed:
                 raise BuilderError("the initrd ends within its compressed part", "fetch it again")
@@ -218,7 +219,8 @@ class _Member:
                 plain = self._inflate.decompress(packed, size)
             except zlib.error as error:
                 raise BuilderError(f"the initrd's compressed part is damaged: {error}", "fetch it again") from error
-            if self._inflate.eof:
+            self._ended = self._inflate.eof
+            if self._ended:
                 self._source.put_back(self._inflate.unused_data)
             if plain:
                 return plain
