@@ -3,61 +3,48 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from http.client import IncompleteRead
 from pathlib import Path
-from typing import Self, TypeVar
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError as WireError  # what a body raises while requests streams it
 
-from builder.errors import BuilderError
+from builder.host.answers import (
+    ASTRAY,
+    MOVED,
+    MismatchError,
+    NotFoundError,
+    PassingError,
+    UnreachableError,
+    WrongPartError,
+    extent,
+    judge,
+    next_url,
+    shown_url,
+    validator,
+)
 from builder.host.store import Blob, DigestError, Store
 from builder.media.release import Digest
 from builder.progress import Progress
 
+__all__ = ["Fetcher", "MismatchError", "NotFoundError", "Timeouts", "UnreachableError"]
+
 _T = TypeVar("_T")
 _CHUNK = 1 << 18
 _REDIRECTS = 5
+_LARGEST = 1 << 30  # bytes of a file whose size nobody signed; installer images have at most 0.1 GiB
 _GAIN = 1 << 20  # an attempt that brought this many bytes starts the count of failures anew
 _LONGEST_PAUSE = 30.0
 _LONGEST_WISH = 120.0  # Retry-After above this many seconds is not waited for
-_GONE = {404, 410}
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-_MOVED = {301, 302, 303, 307, 308}
 # The certificates that the machine's administrator trusts, a company's own among them; else certifi's.
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-
-
-class UnreachableError(BuilderError):
-    """The server cannot be had, or not in the way it must be; another source may be tried."""
-
-
-class NotFoundError(UnreachableError):
-    """The server answers and has no such file: another source may be tried."""
-
-
-class MismatchError(BuilderError):
-    """What came is not what was promised, even past every cache. Not a reason to try elsewhere in silence."""
-
-
-class _PassingError(Exception):
-    """It may work when tried again: `gained` bytes came, the server wishes to be left alone for `wish` seconds."""
-
-    def __init__(self, reason: str, *, gained: int = 0, wish: float | None = None) -> None:
-        super().__init__(reason)
-        self.gained, self.wish = gained, wish
-
-
-class _WrongPartError(_PassingError):
-    """What was kept cannot be continued: drop it and begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +59,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One file on its way: `part` grows in the store's incoming folder, `tag` says which answer it began with."""
+    """One file on its way: `part` grows in the store's incoming folder, `tag` tells what answer it began with."""
 
     url: str
     digest: Digest
@@ -87,9 +74,27 @@ class _Job:
     def arrived(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
+    def size(self) -> int | None:
+        """Of the whole file: as the digest says, else as the answer said with which the part began."""
+        return self._tagged().get("size") if self.digest.size is None else self.digest.size
+
+    def if_same(self) -> dict[str, str]:
+        """If-Range, when the part began at this URL; else the digest decides whether the pieces fit."""
+        kept = self._tagged()
+        return {"If-Range": kept["validator"]} if kept.get("url") == self.url and kept["validator"] else {}
+
+    def remember(self, validator: str, size: int | None) -> None:
+        self.tag.write_text(json.dumps({"url": self.url, "validator": validator, "size": size}))
+
     def drop(self) -> None:
         self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
+
+    def _tagged(self) -> dict[str, Any]:
+        with suppress(FileNotFoundError, ValueError):  # a crash may have cut it
+            kept: dict[str, Any] = json.loads(self.tag.read_text())
+            return kept
+        return {}
 
 
 class Fetcher:
@@ -136,12 +141,12 @@ class Fetcher:
 
         def attempt() -> bytes:
             with self._answer(url, _past_caches if fresh else {}) as (answer, final):
-                self._refuse_longer(answer, final, limit)
+                if answer.status_code != 200:
+                    raise PassingError("a part came where the whole was asked for")
                 body = bytearray()
                 for chunk in self._chunks(answer):
                     body += chunk
-                    if len(body) > limit:
-                        raise MismatchError(f"{final} is longer than {limit} bytes{self._via}", _ASTRAY)
+                    self._refuse_longer(len(body), final, limit)
                 return bytes(body)
 
         return self._persist(url, attempt)
@@ -154,7 +159,9 @@ class Fetcher:
 
         def attempt() -> bool:
             try:
-                with self._answer(url, {"Range": "bytes=0-0"}):
+                with self._answer(url, {"Range": "bytes=0-0"}) as (answer, _final):
+                    if answer.headers.get("Content-Length") == "1":
+                        answer.raw.read1(1)  # read to its end, the connection serves the next question too
                     return True
             except NotFoundError:
                 return False
@@ -168,18 +175,22 @@ class Fetcher:
         """
         if blob := store.find(digest.sha256):
             return blob
-        with store.lock(f"fetch-{digest.sha256}"):
+        with store.lock(f"fetch-{digest.sha256}", f"fetches {what}"):
             return store.find(digest.sha256) or self._obtain(
                 _Job(url, digest, store, what, store.incoming(digest.sha256))
             )
 
     def _obtain(self, job: _Job) -> Blob:
         """Plainly; when what came is wrong, once more from zero past the caches on the way."""
+        continued = job.arrived() > 0
         try:
             return self._receive_and_admit(job, {})
         except MismatchError as error:
+            job.drop()
+            if continued:
+                self._progress.say(f"{error.message}; an earlier run began it, so now from the start")
+                return self._obtain(job)
             self._progress.say(f"{error.message}; asking once more past every cache (Cache-Control: no-cache)")
-        job.drop()
         try:
             # apt-cacher-ng 3.7.4 fetches afresh on this header and replaces what it kept; Pragma does nothing there.
             blob = self._receive_and_admit(job, _past_caches)
@@ -192,62 +203,57 @@ class Fetcher:
         return blob
 
     def _receive_and_admit(self, job: _Job, headers: Mapping[str, str]) -> Blob:
-        with job.store.writing(job.digest.size), job.part.open("ab"):
-            pass  # it exists from here on, even when it is to be empty
         self._persist(job.url, lambda: self._receive(job, headers))
         try:
             blob = job.store.admit(job.part, sha256=job.digest.sha256)
         except DigestError as error:
             raise MismatchError(
-                f"{job.what} from {shown_url(job.url)}{self._via} has the right size and the wrong content"
+                f"{job.what} from {shown_url(job.url)}{self._via} has the wrong content"
                 f" (SHA-256 {error.seen[:16]}..., due is {error.expected[:16]}...)",
-                _ASTRAY,
+                ASTRAY,
             ) from error
         job.tag.unlink(missing_ok=True)
         return blob
 
     def _receive(self, job: _Job, headers: Mapping[str, str]) -> None:
         """Append what is missing to the part, or begin it anew where the server does not continue."""
-        arrived = job.arrived()
-        if arrived > job.digest.size:
-            job.drop()
-            arrived = 0
-        elif arrived == job.digest.size:
+        kept = job.arrived()
+        if kept == job.size():
+            job.part.touch()  # it may be an empty file
             return
-        asked = {"Range": f"bytes={arrived}-", **_if_same(job)} if arrived else dict(headers)
+        if kept > (job.size() or _LARGEST):
+            job.drop()
+            kept = 0
+        asked = {"Range": f"bytes={kept}-", **job.if_same()} if kept else dict(headers)
         try:
             with self._answer(job.url, asked) as (answer, final):
-                if answer.status_code == 200:
-                    arrived = 0
-                    self._refuse_longer(answer, final, job.digest.size, exact=True)
-                elif not _continues(answer, arrived, job.digest.size):
-                    raise _WrongPartError("the server gave another part than it was asked for")
-                self._append(job, answer, final, arrived)
-        except _WrongPartError:
+                kept, total = extent(answer.status_code, answer.headers, kept)
+                self._refuse_size(job, total, final)
+                self._append(job, answer, final, kept, total)
+        except WrongPartError:
             job.drop()
             raise
 
-    def _append(self, job: _Job, answer: requests.Response, final: str, arrived: int) -> None:
-        size = job.digest.size
-        self._progress.start(job.what, size, done=arrived)
-        begun = arrived
+    def _append(self, job: _Job, answer: requests.Response, final: str, kept: int, total: int | None) -> None:
+        """Write the body behind the first `kept` bytes of the part; `total` is the size of the whole file."""
+        arrived = kept
+        self._progress.start(job.what, total, done=kept)
         try:
-            with job.store.writing(size - arrived), job.part.open("ab") as file:
-                file.truncate(arrived)
-                job.tag.write_text(json.dumps({"url": job.url, "validator": _validator(answer)}))
+            with job.store.writing((total or kept) - kept), job.part.open("ab") as file:
+                file.truncate(kept)
+                job.remember(validator(answer.headers), total)
                 for chunk in self._chunks(answer):
                     arrived += len(chunk)
-                    if arrived > size:
-                        raise MismatchError(f"{job.what} from {final}{self._via} is longer than {size} bytes", _ASTRAY)
+                    self._refuse_longer(arrived, final, total or _LARGEST)
                     file.write(chunk)
                     self._progress.advance(len(chunk))
-        except _PassingError as error:
-            error.gained = arrived - begun
+        except PassingError as error:
+            error.gained = arrived - kept
             raise
         finally:
             self._progress.finish()
-        if arrived < size:  # without a Content-Length, the end of the connection is all that is seen
-            raise _PassingError(f"the answer ended after {arrived} of {size} bytes", gained=arrived - begun)
+        if arrived < (total or 0):  # without a Content-Length only the end of the connection is seen
+            raise PassingError(f"the answer ended after {arrived} of {total} bytes", gained=arrived - kept)
 
     def _persist(self, url: str, attempt: Callable[[], _T]) -> _T:
         """Try until it works or has failed too often; pauses double, and the server's wish is granted."""
@@ -255,7 +261,7 @@ class Fetcher:
         while True:
             try:
                 return attempt()
-            except _PassingError as error:
+            except PassingError as error:
                 failures = 1 if error.gained >= _GAIN else failures + 1
                 pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE) if error.wish is None else error.wish
                 if failures > self._retries or pause > _LONGEST_WISH:
@@ -273,15 +279,15 @@ class Fetcher:
         for _hop in range(_REDIRECTS + 1):
             answer = self._ask(current, headers)
             try:
-                if answer.status_code not in _MOVED:
+                if answer.status_code not in MOVED:
                     final = shown_url(url) + (f" (redirected to {shown_url(current)})" if current != url else "")
-                    _judge(answer, final + self._via)
+                    judge(answer.status_code, answer.reason, answer.headers, final + self._via)
                     yield answer, final
                     return
-                current = _next_url(current, answer.headers.get("Location", ""))
+                current = next_url(current, answer.headers.get("Location", ""))
             finally:
                 answer.close()
-        raise UnreachableError(f"{shown_url(url)}{self._via} redirects more than {_REDIRECTS} times", _ASTRAY)
+        raise UnreachableError(f"{shown_url(url)}{self._via} redirects more than {_REDIRECTS} times", ASTRAY)
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         if urlsplit(url).scheme not in {"http", "https"}:
@@ -294,7 +300,7 @@ class Fetcher:
                 f"{shown_url(url)}{self._via}: {_reason(error)}", "apt-get install ca-certificates, or use http"
             ) from error
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-            raise _PassingError(_reason(error)) from error
+            raise PassingError(_reason(error)) from error
         except requests.exceptions.RequestException as error:
             raise UnreachableError(f"{shown_url(url)}{self._via}: {_reason(error)}", "look at the URL") from error
 
@@ -305,7 +311,7 @@ class Fetcher:
             try:
                 chunk: bytes = answer.raw.read1(_CHUNK, decode_content=False)
             except WireError as error:
-                raise _PassingError(_reason(error)) from error
+                raise PassingError(_reason(error)) from error
             if not chunk:
                 return
             yield chunk
@@ -313,77 +319,21 @@ class Fetcher:
             spent = time.monotonic() - since
             if spent >= self._timeouts.window:
                 if count < self._timeouts.least:
-                    raise _PassingError(f"only {count} bytes came in {spent:.0f} s")
+                    raise PassingError(f"only {count} bytes came in {spent:.0f} s")
                 since, count = time.monotonic(), 0
 
-    def _refuse_longer(self, answer: requests.Response, final: str, limit: int, *, exact: bool = False) -> None:
-        """Refuse a body by its Content-Length, before the first byte: above `limit`, or not exactly it."""
-        promised = answer.headers.get("Content-Length", "")
-        if promised.isdecimal() and (int(promised) > limit or (exact and int(promised) != limit)):
-            due = f"{limit} are due" if exact else f"at most {limit} are taken"
-            raise MismatchError(f"{final}{self._via} has {promised} bytes, where {due}", _ASTRAY)
+    def _refuse_longer(self, length: int, final: str, limit: int) -> None:
+        if length > limit:
+            raise MismatchError(f"{final}{self._via} is longer than the {limit} bytes it may have", ASTRAY)
+
+    def _refuse_size(self, job: _Job, total: int | None, final: str) -> None:
+        """By what the answer's head promises, before the first byte is read."""
+        self._refuse_longer(total or 0, final, job.digest.size or _LARGEST)
+        if None not in {total, job.digest.size} and total != job.digest.size:
+            raise MismatchError(f"{final}{self._via} has {total} bytes, where {job.digest.size} are due", ASTRAY)
 
 
 _past_caches = {"Cache-Control": "no-cache"}
-_ASTRAY = "something else may answer in the mirror's place; see what the URL gives, or take another mirror"
-
-
-def shown_url(url: str) -> str:
-    """A URL for messages: without a user's name and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _judge(answer: requests.Response, final: str) -> None:
-    """Nothing for 200 and 206; else the error that the status means."""
-    status, said = answer.status_code, f"{final}: {answer.status_code} {answer.reason}"
-    if status in {200, 206}:
-        return
-    if status in _GONE:
-        raise NotFoundError(said, "the mirror does not have it; take another, or a newer Release")
-    if status == 416:
-        raise _WrongPartError("the server has no such part")
-    if status in _PASSING:
-        raise _PassingError(f"{status} {answer.reason}", wish=_wish(answer.headers.get("Retry-After", "")))
-    raise UnreachableError(said, "the mirror or the proxy refuses; ask whoever runs it, or take another")
-
-
-def _wish(text: str) -> float | None:
-    """Seconds of a Retry-After (RFC 9110, 10.2.3: a number or a date), None when it says nothing useful."""
-    if text.isdecimal():
-        return float(text)
-    with suppress(ValueError):
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def _next_url(current: str, location: str) -> str:
-    target = urljoin(current, location)
-    before, after = urlsplit(current).scheme, urlsplit(target).scheme
-    if not location or after not in {"http", "https"} or (before == "https" and after == "http"):
-        raise UnreachableError(
-            f"{shown_url(current)} redirects to {shown_url(target)!r}, which is not followed", _ASTRAY
-        )
-    return target
-
-
-def _validator(answer: requests.Response) -> str:
-    """What If-Range takes: a strong ETag, else the date of the last change."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
-
-
-def _if_same(job: _Job) -> dict[str, str]:
-    with suppress(FileNotFoundError, ValueError):
-        kept = json.loads(job.tag.read_text())
-        if kept["url"] == job.url and kept["validator"]:
-            return {"If-Range": kept["validator"]}
-    return {}  # begun from another mirror: its digest decides
-
-
-def _continues(answer: requests.Response, arrived: int, size: int) -> bool:
-    match = re.fullmatch(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)", answer.headers.get("Content-Range", ""), re.ASCII)
-    return match is not None and int(match[1]) == arrived and match[3] in {"*", str(size)}
 
 
 def _reason(error: BaseException) -> str:
@@ -394,6 +344,8 @@ def _reason(error: BaseException) -> str:
         return "no byte came in time"
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
+    if isinstance(error, IncompleteRead):
+        return "the answer ended early"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

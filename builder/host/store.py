@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import BuilderError
+from builder.host.files import write_atomic
 from builder.media.release import SHA256
 from builder.progress import Progress, Silence
 from builder.units import Size
@@ -114,8 +115,11 @@ class Store:
         return folder / f"{_checked(sha256)}.part"
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Alone among all runs that share this store. Whoever waited looks again at what the other one did."""
+    def lock(self, name: str, doing: str = "") -> Iterator[None]:
+        """Alone among all runs that share this store. Whoever waited looks again at what the other one did.
+
+        `doing` completes the sentence "waiting for another run, which ...".
+        """
         path = self._folder("locks") / f"{name}.lock"
         with self.writing(0):
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -123,7 +127,7 @@ class Store:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._progress.say(f"waiting for another run that works on {name} in {self.root}")
+                self._progress.say(f"waiting for another run, which {doing or f'holds {path}'}")
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
@@ -140,10 +144,8 @@ class Store:
         """Keep a small JSON value, in one step; `kind` and `key` are plain file names."""
         if any(not word or "/" in word or word.startswith(".") for word in (kind, key)):
             raise ValueError(f"{kind}/{key} is no place for a note")
-        folder = self._folder(f"notes/{kind}")
-        with self.writing(0):
-            self._write_aside(json.dumps(value, sort_keys=True).encode()).replace(folder / f"{key}.json")
-            _sync_folder(folder)
+        path = self._folder(f"notes/{kind}") / f"{key}.json"
+        write_atomic(path, json.dumps(value, sort_keys=True).encode(), mode=0o644)
 
     @contextmanager
     def writing(self, count: int) -> Iterator[None]:

@@ -11,17 +11,24 @@ from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
+from builder.host.fetch import Fetcher
 from builder.host.run import Runner
 from builder.host.store import Store
 from builder.media.release import Release, judge_release, parse_release, shown
+from builder.progress import Progress
 
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_LONGEST = 4 << 20  # bytes of an InRelease; sid's has 0.2 MiB
 # Any of these, and the message is not one signed text: gpgv(1), doc/DETAILS "General status codes".
 _REFUSED = {"BADSIG", "BADARMOR", "ERROR", "NODATA", "UNEXPECTED"}
 # RFC 4880, 9.4: SHA256, SHA384, SHA512, SHA224. gpgv still takes SHA-1 signatures.
 _HASHES = {"8", "9", "10", "11"}
 # RFC 4880, 5.2.1: over a binary or a text document; not over a key, a name or a time.
 _CLASSES = {"00", "01"}
+
+
+class SignatureError(BuilderError):
+    """No key of the keyring vouches for these bytes."""
 
 
 class _Token:
@@ -84,7 +91,7 @@ def verify_release(
 ) -> VerifiedRelease:
     """Verify an InRelease as it came over the wire and read what was signed in it, and only that.
 
-    BuilderError when no key of `keyring` signed it, RefusalError when it is not `suite` or its dates are wrong.
+    SignatureError when no key of `keyring` signed it, RefusalError when it is not `suite` or its dates are wrong.
     """
     if not keyring.is_file():
         raise BuilderError(f"the keyring {keyring} does not exist", "apt-get install debian-archive-keyring")
@@ -94,6 +101,40 @@ def verify_release(
     if findings.errors:
         raise RefusalError(f"the Release of {suite} is not used", findings)
     return VerifiedRelease(release, signers, hashlib.sha256(text.encode()).hexdigest(), tuple(findings), _TOKEN)
+
+
+def fetch_release(
+    fetcher: Fetcher,
+    base: str,
+    *,
+    suite: str,
+    keyring: Path,
+    now: datetime,
+    runner: Runner,
+    store: Store,
+    progress: Progress,
+    allow_expired: bool = False,
+    allow_older: bool = False,
+) -> VerifiedRelease:
+    """The InRelease of `base`/dists/`suite`, verified; a refused one is asked for once more past every cache."""
+    url = f"{base.rstrip('/')}/dists/{suite}/InRelease"
+
+    def judged(data: bytes) -> VerifiedRelease:
+        verified = verify_release(
+            data, keyring=keyring, suite=suite, now=now, runner=runner, allow_expired=allow_expired
+        )
+        refuse_replay(verified, store, allow_older=allow_older)
+        return verified
+
+    data = fetcher.text(url, limit=_LONGEST)
+    try:
+        return judged(data)
+    except SignatureError as error:
+        why = error.message
+    except RefusalError as error:
+        why = "; ".join(finding.message for finding in error.findings)
+    progress.say(f"{url}: {why}; asking once more past every cache (Cache-Control: no-cache)")
+    return judged(fetcher.text(url, limit=_LONGEST, fresh=True))
 
 
 def refuse_replay(verified: VerifiedRelease, store: Store, *, allow_older: bool = False) -> None:
@@ -135,7 +176,7 @@ def _signed_text(data: bytes, keyring: Path, runner: Runner) -> tuple[str, tuple
         try:
             return signed.read_bytes().decode(), signers
         except (FileNotFoundError, UnicodeDecodeError) as error:
-            raise BuilderError("gpgv gave no readable text for the InRelease", "take another mirror") from error
+            raise SignatureError("gpgv gave no readable text for the InRelease", "take another mirror") from error
 
 
 def _judge(status: str, keyring: Path) -> tuple[str, ...]:
@@ -145,7 +186,7 @@ def _judge(status: str, keyring: Path) -> tuple[str, ...]:
     if signers and not words & _REFUSED:
         return signers
     if not signatures:
-        raise BuilderError(
+        raise SignatureError(
             "the InRelease is not signed at all", "something else answers in the mirror's place; see what the URL gives"
         )
     why = "; ".join(signature.complaint for signature in signatures if not signature.signer) or "it is not one message"
@@ -153,7 +194,7 @@ def _judge(status: str, keyring: Path) -> tuple[str, ...]:
         hint = f"when the archive is right, its key comes with a newer keyring package: the one that owns {keyring}"
     else:
         hint = "do not use it; take another mirror"
-    raise BuilderError(f"the InRelease is not signed as it must be by a key of {keyring}: {why}", hint)
+    raise SignatureError(f"the InRelease is not signed as it must be by a key of {keyring}: {why}", hint)
 
 
 def read_status(text: str) -> tuple[Signature, list[Signature]]:

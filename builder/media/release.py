@@ -22,15 +22,15 @@ _SHOWN = "%Y-%m-%d %H:%M UTC"
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a file must be: its SHA-256 in small hex, and its size in bytes."""
+    """What a file must be: its SHA-256 in small hex, and its size in bytes, None where only SHA256SUMS names it."""
 
     sha256: str
-    size: int
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if not SHA256.fullmatch(self.sha256):
             raise ValueError(f"{self.sha256!r} is no SHA-256 in small hex")
-        if self.size < 0:
+        if self.size is not None and self.size < 0:
             raise ValueError(f"a size is never negative: {self.size}")
 
 
@@ -52,6 +52,19 @@ class Release:
     def name(self) -> str:
         """The codename, or the suite's name where there is none."""
         return self.codename or self.suite
+
+    def digest(self, path: str) -> Digest:
+        """Of a file below `dists/SUITE/`; BuilderError when the Release does not list it."""
+        if path not in self.files:
+            raise BuilderError(f"the Release of {self.name} lists no {path}", "take another mirror or suite")
+        return self.files[path]
+
+    def places(self, path: str) -> tuple[str, ...]:
+        """Where below `dists/SUITE/` it can be had: by its hash, right even while a mirror is updated, and by name."""
+        if not self.acquire_by_hash:
+            return (path,)
+        folder, slash, _name = path.rpartition("/")
+        return (f"{folder}{slash}by-hash/SHA256/{self.digest(path).sha256}", path)
 
 
 def parse_release(text: str) -> Release:
