@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from builder.units import Size
 
-# What may stand in any text at all: printable, one line. A newline ends a preseed line and an xl statement,
-# a trailing backslash continues them.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 CRYPT_HASH = re.compile(
     r"\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}"  # yescrypt, crypt(5)
     r"|\$6\$(?:rounds=[1-9][0-9]{3,8}\$)?[^$:\n\s]{1,16}\$[./A-Za-z0-9]{86}",  # sha512crypt
@@ -22,9 +31,13 @@ CRYPT_HASH = re.compile(
 
 
 def one_line(text: str) -> str:
-    """Refuse control characters, blank ends and a trailing backslash; shared by every text of a profile."""
-    if bad := _CONTROL.search(text):
-        raise ValueError(f"contains {bad[0]!a}, which would end or corrupt the line it is written to; write one line")
+    """Refuse what is not printable, blank ends and a trailing backslash; shared by every free text of a profile.
+
+    A newline ends a preseed line and an xl statement, a trailing backslash continues them; of what only looks like
+    a blank (U+00A0) or like nothing (U+200B, U+202E), the installer's parser and the reader see different things.
+    """
+    if bad := next((sign for sign in text if not sign.isprintable()), None):
+        raise ValueError(f"contains {bad!a}, which is no printable character; write one line of plain text")
     if text != text.strip():
         raise ValueError("begins or ends with blanks, which the installer drops; remove them")
     if text.endswith("\\"):
@@ -32,79 +45,94 @@ def one_line(text: str) -> str:
     return text
 
 
-def _matching(pattern: str, what: str, *, longest: int = 255) -> AfterValidator:
-    compiled = re.compile(pattern, re.ASCII)
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Text of this form: `what` says it in words and with an example, the JSON Schema has it as `pattern`."""
 
-    def check(text: str) -> str:
-        if len(text) > longest:
-            raise ValueError(f"is {len(text)} characters long; at most {longest} are allowed in {what}")
-        if not compiled.fullmatch(text):
-            raise ValueError(f"is not {what}")
+    pattern: str
+    what: str
+    longest: int = 255
+
+    def check(self, text: str) -> str:
+        """The text itself; ValueError when it has another form."""
+        if len(text) > self.longest:
+            raise ValueError(f"is {len(text)} characters long; at most {self.longest} are allowed in {self.what}")
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise ValueError(f"is not {self.what}")
         return text
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        return no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            **handler(schema),
+            "pattern": f"^(?:{self.pattern})$",
+            "maxLength": self.longest,
+            "description": self.what[0].upper() + self.what[1:],
+        }
 
 
-Text = Annotated[str, AfterValidator(one_line), _matching(r"(?s:.*)", "a text", longest=500)]
-Shell = Annotated[str, AfterValidator(one_line), _matching(r"(?s:.+)", "a shell command", longest=20_000)]
+Text = Annotated[str, AfterValidator(one_line), Matching(r"[^\n]*", "a text of one line", longest=500)]
+Shell = Annotated[str, AfterValidator(one_line), Matching(r"[^\n]+", "a shell command of one line", longest=20_000)]
 
 HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 GuestName = Annotated[
-    str, _matching(HOST_LABEL, "a guest name: small letters, digits and inner hyphens, as in web1", longest=63)
+    str, Matching(HOST_LABEL, "a guest name: small letters, digits and inner hyphens, as in web1", longest=63)
 ]
 Domain = Annotated[
-    str, _matching(rf"(?:{HOST_LABEL}(?:\.{HOST_LABEL})*)?", "a domain name, as in example.org", longest=253)
+    str, Matching(rf"(?:{HOST_LABEL}(?:\.{HOST_LABEL})*)?", "a domain name, as in example.org", longest=253)
 ]
 UserName = Annotated[
     str,
-    _matching(r"[a-z][-a-z0-9_]*", "a user name: a small letter, then small letters, digits, - and _", longest=32),
+    Matching(r"[a-z][-a-z0-9_]*", "a user name: a small letter, then small letters, digits, - and _", longest=32),
 ]
 VolumeName = Annotated[
     str,
-    _matching(
+    Matching(
         r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a volume name: letters, digits and _ . - (lvm(8), VALID NAMES)", longest=100
     ),
 ]
-BridgeName = Annotated[str, _matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "an interface name, as in xenbr0", longest=15)]
+BridgeName = Annotated[str, Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "an interface name, as in xenbr0", longest=15)]
 PackageName = Annotated[
     str,
-    _matching(
+    Matching(
         r"[a-z0-9][a-z0-9+.-]+(?:/[a-z0-9-]+|=[A-Za-z0-9.+~:-]+)?", "a package name, as in openssh-server", longest=200
     ),
 ]
-TaskName = Annotated[str, _matching(r"[a-z0-9][a-z0-9+.-]+", "a task name, as in standard or ssh-server")]
-Component = Annotated[str, _matching(r"[a-z][a-z-]*", "an archive component: main, contrib, non-free-firmware ...")]
+TaskName = Annotated[str, Matching(r"[a-z0-9][a-z0-9+.-]+", "a task name, as in standard or ssh-server")]
+Component = Annotated[str, Matching(r"[a-z][a-z-]*", "an archive component: main, contrib, non-free-firmware ...")]
 Locale = Annotated[
-    str, _matching(r"[a-z]{2,3}_[A-Z]{2}(?:\.UTF-8)?(?:@[a-z]+)?|C(?:\.UTF-8)?", "a locale, as in en_US.UTF-8")
+    str, Matching(r"[a-z]{2,3}_[A-Z]{2}(?:\.UTF-8)?(?:@[a-z]+)?|C(?:\.UTF-8)?", "a locale, as in en_US.UTF-8")
 ]
 Keyboard = Annotated[
-    str, _matching(r"[a-z]{2,12}(?:\([a-zA-Z0-9_-]+\))?", "a keyboard layout, as in us, de or fr(latin9)")
+    str, Matching(r"[a-z]{2,12}(?:\([a-zA-Z0-9_-]+\))?", "a keyboard layout, as in us, de or fr(latin9)")
 ]
 TimeZone = Annotated[
-    str, _matching(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", "a time zone, as in Europe/Berlin or Etc/UTC")
+    str, Matching(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", "a time zone, as in Europe/Berlin or Etc/UTC")
 ]
 KernelArgument = Annotated[
-    str, _matching(r"[A-Za-z0-9_.,:=/@%+~-]+", "a kernel argument: no blanks, quotes or shell signs", longest=200)
+    str, Matching(r"[A-Za-z0-9_.,:=/@%+~-]+", "a kernel argument: no blanks, quotes or shell signs", longest=200)
 ]
 Mac = Annotated[
     str,
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
-    _matching(
+    Matching(
         r"auto|(?:[0-9a-f][02468ace])(?::[0-9a-f]{2}){5}",
         "auto or a unicast MAC address, as in 00:16:3e:12:34:56 (quote it)",
     ),
 ]
 Url = Annotated[
     str,
-    _matching(
-        r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+:@-]+)*/?",
+    Matching(
+        r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~%+:@-]+)*/?",
         "a URL without user, query and blanks, as in http://mirror.example.org/debian",
         longest=500,
     ),
 ]
 AbsolutePath = Annotated[
     str,
-    _matching(
+    Matching(
         r"/(?:[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*(?:/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)*)?",
         "an absolute path of plain names, as in /srv/data",
         longest=500,
@@ -112,16 +140,21 @@ AbsolutePath = Annotated[
 ]
 SitePath = Annotated[
     str,
-    _matching(
+    Matching(
         r"/?[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*(?:/[A-Za-z0-9_+@-][A-Za-z0-9._+@-]*)*",
         "a path of plain names, absolute or within the site folder",
         longest=500,
     ),
 ]
+FilePath = Annotated[AbsolutePath, Matching(r"/.+", "a path below /, as in /srv/data", longest=500)]
+FullName = Annotated[Text, Matching(r"[^:,\n]*", "a name without : and ,", longest=200)]
+VariableName = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
+CpuList = Annotated[str, Matching(r"(?:all|[0-9^][0-9^,-]*)?", "a list of CPUs as xl takes it, as in 0-3,^1")]
+TemplateName = Annotated[str, Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2", "a template's name, as in preseed.cfg.j2")]
 SshKey = Annotated[
     str,
     AfterValidator(one_line),
-    _matching(
+    Matching(
         r"(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
         r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{32,}={0,3}(?: [A-Za-z0-9._@+:/ -]*)?",
         "an OpenSSH public key, as in: ssh-ed25519 AAAAC3... you@example.org",
@@ -129,9 +162,9 @@ SshKey = Annotated[
     ),
 ]
 Question = Annotated[
-    str, _matching(r"[A-Za-z0-9][A-Za-z0-9.+_-]*(?:/[A-Za-z0-9.+_-]+)+", "a debconf question, as in tasksel/first")
+    str, Matching(r"[A-Za-z0-9][A-Za-z0-9.+_-]*(?:/[A-Za-z0-9.+_-]+)+", "a debconf question, as in tasksel/first")
 ]
-Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits")]
+Sha256 = Annotated[str, Matching(r"[0-9a-f]{64}", "a SHA-256: 64 hexadecimal digits")]
 
 
 def _parse_size(value: Any) -> Size:
@@ -181,16 +214,33 @@ SizeOrPercent = Annotated[
     WithJsonSchema({"anyOf": [_SIZE_SCHEMA, {"type": "string", "pattern": "^[0-9]{1,4}%$"}]}),
 ]
 
+
+def _address(kind: Callable[[str], Any], what: str, *, prefix: bool = False) -> list[Any]:
+    """The parts of an address field. ipaddress takes numbers, netmasks and any text behind a %; this does not."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str):
+            value = str(value) if type(value).__module__ == "ipaddress" else ""
+        if prefix and "/" not in value:
+            raise ValueError(f"has no prefix length; write {what}")
+        try:
+            return kind(value if re.fullmatch(r"[0-9a-fA-F:.]+(?:/[0-9]{1,3})?", value, re.ASCII) else "")
+        except ValueError:
+            raise ValueError(f"is not {what}") from None
+
+    return [PlainValidator(parse), PlainSerializer(str), WithJsonSchema({"type": "string", "description": what})]
+
+
+Address = Annotated[IPv4Address | IPv6Address, *_address(ip_address, "an address, as in 192.0.2.1 or 2001:db8::1")]
+Address4 = Annotated[IPv4Address, *_address(IPv4Address, "an IPv4 address, as in 192.0.2.1")]
+Address6 = Annotated[IPv6Address, *_address(IPv6Address, "an IPv6 address, as in 2001:db8::1")]
 Interface4 = Annotated[
-    IPv4Interface, PlainSerializer(str), WithJsonSchema({"type": "string", "examples": ["192.0.2.10/24"]})
+    IPv4Interface,
+    *_address(IPv4Interface, "an IPv4 address with its prefix, as in 192.0.2.10/24 or 203.0.113.7/32", prefix=True),
 ]
 Interface6 = Annotated[
-    IPv6Interface, PlainSerializer(str), WithJsonSchema({"type": "string", "examples": ["2001:db8::10/64"]})
+    IPv6Interface, *_address(IPv6Interface, "an IPv6 address with its prefix, as in 2001:db8::10/64", prefix=True)
 ]
-
-
-def with_prefix(value: Any) -> Any:
-    """An address without a prefix would silently mean /32 or /128; ask for it."""
-    if isinstance(value, str) and "/" not in value:
-        raise ValueError("has no prefix length; write address/prefix, as in 192.0.2.10/24 or 203.0.113.7/32")
-    return value
+# Without Strict, pydantic takes 'yes' for true and '2' for 2.
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]

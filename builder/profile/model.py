@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    GetPydanticSchema,
+    GetJsonSchemaHandler,
     PlainSerializer,
-    field_validator,
+    PlainValidator,
+    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from builder.profile import fields
 from builder.secret import Secret
@@ -32,12 +33,14 @@ Filesystem = Literal["ext2", "ext3", "ext4", "xfs", "btrfs"]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # d-i shows lowmem/low at 512 MiB even at priority critical; measured on trixie under Xen 4.17.
 LEAST_INSTALL_MEMORY = Size.parse("768M")
+# Values of these keys are never repeated in a message, nor is what stands below them.
+UNSPOKEN = frozenset({"password", "hash", "value"})
 
 
 class Model(BaseModel):
     """Unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _parse_hash(value: Any) -> Secret:
@@ -45,27 +48,32 @@ def _parse_hash(value: Any) -> Secret:
         return value
     if isinstance(value, str) and fields.CRYPT_HASH.fullmatch(value):
         return Secret(value)
-    raise PydanticCustomError(
-        "secret", "is not a yescrypt ($y$) or SHA-512 ($6$) crypt hash; make one with: domu passwd"
-    )
+    raise PydanticCustomError("secret", "is not a yescrypt ($y$) or SHA-512 ($6$) crypt hash")
 
 
 SecretField = Annotated[
     Secret,
-    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(_parse_hash)),
+    PlainValidator(_parse_hash),
     PlainSerializer(repr),
-    Field(json_schema_extra={"type": "string", "pattern": r"^\$(y|6)\$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^\$(y|6)\$.+\$[./A-Za-z0-9]+$"}),
 ]
+
+
+def _or_text(handler: GetJsonSchemaHandler, schema: JsonSchemaValue, **text: str) -> JsonSchemaValue:
+    """The schema of a model that may also be written as one text."""
+    mapping = handler.resolve_ref_schema(schema)
+    whole = {"anyOf": [{"type": "string", **text}, dict(mapping)], "description": mapping.pop("description", "")}
+    mapping.clear()
+    mapping.update(whole)
+    return schema
 
 
 class SecretSource(Model):
     """Where a crypt hash comes from: given directly, or by file, environment variable or command."""
 
-    hash: SecretField | None = None
+    hash: SecretField | None = Field(None, description="The hash itself, as `domu passwd` prints it")
     file: fields.SitePath | None = Field(None, description="A file whose first line is the hash; relative to the site")
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
-        None, description="An environment variable that holds the hash"
-    )
+    env: fields.VariableName | None = Field(None, description="An environment variable that holds the hash")
     command: tuple[fields.Text, ...] | None = Field(
         None, description="A program and its arguments that print the hash, as in [pass, show, guests/web1/root]"
     )
@@ -73,11 +81,9 @@ class SecretSource(Model):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        if isinstance(value, Secret | str):
-            return {"hash": _parse_hash(value)}
-        if not isinstance(value, dict | SecretSource):
-            raise PydanticCustomError("secret", "is not a crypt hash; make one with: domu passwd")
-        return value
+        if isinstance(value, dict | SecretSource):
+            return value
+        return {"hash": _parse_hash(value)}
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -86,46 +92,52 @@ class SecretSource(Model):
             raise ValueError("needs exactly one of hash, file, env and command")
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _or_text(handler, handler(schema), pattern=r"^\$(y|6)\$")
+
 
 class User(Model):
     """A login in the installed system."""
 
-    name: fields.UserName
-    full_name: Annotated[fields.Text, Field(pattern=r"^[^:,]*$")] = ""
+    name: fields.UserName = Field(description="The login; the installer refuses names that Debian's packages use")
+    full_name: fields.FullName = Field("", description="For the password file's comment field")
     password: SecretSource | None = Field(None, description="A crypt hash; without one, only SSH keys log in")
-    ssh_keys: tuple[fields.SshKey, ...] = ()
-    sudo: bool = Field(default=False, description="Member of the group sudo")
+    ssh_keys: tuple[fields.SshKey, ...] = Field((), description="Public keys that may log in as this user")
+    sudo: fields.Flag = Field(default=False, description="Member of the group sudo")
 
 
 class Root(Model):
     """The account root: without a password its login is locked; SSH keys work all the same."""
 
-    password: SecretSource | None = None
-    ssh_keys: tuple[fields.SshKey, ...] = ()
+    password: SecretSource | None = Field(None, description="A crypt hash; without one, root's password is locked")
+    ssh_keys: tuple[fields.SshKey, ...] = Field((), description="Public keys that may log in as root")
 
 
 class Static4(Model):
     """A fixed IPv4 address; a /32 has its gateway outside, as routed guests do."""
 
-    address: Annotated[fields.Interface4, BeforeValidator(fields.with_prefix)]
-    gateway: IPv4Address | None = None
+    address: fields.Interface4 = Field(description="Address and prefix length")
+    gateway: fields.Address4 | None = Field(None, description="The default route; one NIC has it")
 
 
 class Static6(Model):
     """A fixed IPv6 address."""
 
-    address: Annotated[fields.Interface6, BeforeValidator(fields.with_prefix)]
-    gateway: IPv6Address | None = None
+    address: fields.Interface6 = Field(description="Address and prefix length")
+    gateway: fields.Address6 | None = Field(None, description="The default route; fe80::1 is fine")
 
 
 class Nic(Model):
     """A vif and what the guest makes of it."""
 
-    mode: Literal["bridge", "routed", "nat"] = "bridge"
+    mode: Literal["bridge", "routed", "nat"] = Field("bridge", description="How dom0 connects the vif")
     bridge: fields.BridgeName | None = Field(None, description="The dom0 bridge, for the modes bridge and nat")
     mac: fields.Mac = Field("auto", description="auto derives one from the guest's name, in Xen's 00:16:3e")
-    ipv4: Literal["dhcp", "none"] | Static4 = "dhcp"
-    ipv6: Literal["auto", "none"] | Static6 = "auto"
+    ipv4: Literal["dhcp", "none"] | Static4 = Field("dhcp", description="dhcp, none, or a fixed address")
+    ipv6: Literal["auto", "none"] | Static6 = Field(
+        "auto", description="auto (router advertisements), none, or a fixed address"
+    )
 
     @model_validator(mode="after")
     def _mode_agrees(self) -> Self:
@@ -141,12 +153,16 @@ class Nic(Model):
 class Partition(Model):
     """One line of a partman recipe; sizes may be a percentage of the guest's memory."""
 
-    mount: fields.AbsolutePath | Literal["swap"]
-    filesystem: Filesystem | Literal["swap"] = "ext4"
-    minimum: fields.SizeOrPercent
-    priority: fields.SizeOrPercent | None = Field(None, description="partman's priority: who gets the space beyond")
-    maximum: fields.SizeOrPercent | Literal["unlimited"] = "unlimited"
-    primary: bool | None = Field(None, description="msdos only; the partition of / unless given")
+    mount: fields.AbsolutePath | Literal["swap"] = Field(description="Where it is mounted, or swap")
+    filesystem: Filesystem | Literal["swap"] = Field("ext4", description="What it is formatted with")
+    minimum: fields.SizeOrPercent = Field(description="With less than this the recipe does not fit")
+    priority: fields.SizeOrPercent | None = Field(
+        None, description="partman's priority, minimum to maximum: who gets the space beyond the minimum"
+    )
+    maximum: fields.SizeOrPercent | Literal["unlimited"] = Field(
+        "unlimited", description="It grows no further; partman ignores this for the last partition on the disk"
+    )
+    primary: fields.Flag | None = Field(None, description="msdos only; the partition of / unless given")
     name: fields.VolumeName | None = Field(None, description="With method lvm, the name of its volume in the guest")
 
     @model_validator(mode="before")
@@ -174,9 +190,11 @@ class Disk(Model):
     label: Literal["msdos", "gpt"] | None = Field(
         None, description="gpt for PVH and HVM booting by UEFI; msdos unless given"
     )
-    method: Literal["regular", "lvm"] = "regular"
-    recipe: Literal["atomic", "home", "multi", "server", "small_disk"] | None = None
-    partitions: tuple[Partition, ...] = ()
+    method: Literal["regular", "lvm"] = Field("regular", description="lvm: a volume group inside the guest, too")
+    recipe: Literal["atomic", "home", "multi", "server", "small_disk"] | None = Field(
+        None, description="A stock recipe of the installer; atomic where there are no partitions either"
+    )
+    partitions: tuple[Partition, ...] = Field((), description="A recipe of one's own, in the order of the disk")
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
@@ -194,33 +212,42 @@ class Volume(Model):
     """A data volume. It is never attached while the installer runs, so no installer can touch it."""
 
     name: fields.VolumeName = Field(description="The volume is called GUEST-NAME")
-    size: fields.SizeField
-    keep: bool = Field(default=True, description="Survives every rebuild; false: made anew each time")
-    mount: fields.AbsolutePath | None = None
-    filesystem: Literal["ext4", "xfs"] = "ext4"
+    size: fields.SizeField = Field(description="Made this big when it is new")
+    keep: fields.Flag = Field(default=True, description="Survives every rebuild; false: made anew each time")
+    mount: fields.AbsolutePath | None = Field(None, description="Where the guest mounts it")
+    filesystem: Literal["ext4", "xfs"] = Field("ext4", description="What it is formatted with when it is new")
 
 
 class InitrdFile(Model):
     """A file of the site that travels in the initrd, for early and late commands."""
 
     source: fields.SitePath = Field(description="Relative to the site")
-    path: Annotated[fields.AbsolutePath, Field(pattern=r"^/.+")] = Field(description="Where it is in the installer")
-    executable: bool = False
+    path: fields.FilePath = Field(description="Where it is in the installer")
+    executable: fields.Flag = Field(default=False, description="Mode 0755 instead of 0644")
 
 
 class Answer(Model):
     """One more debconf answer; `owner` d-i for the installer's questions, else the package."""
 
-    owner: fields.PackageName = "d-i"
-    question: fields.Question
-    type: Literal["string", "boolean", "select", "multiselect", "note", "text"] = "string"
-    value: fields.Text | bool | int = ""
+    owner: fields.PackageName = Field("d-i", description="d-i, or the package whose question it is")
+    question: fields.Question = Field(description="The question's full name")
+    type: Literal["string", "boolean", "select", "multiselect", "note", "text"] = Field(
+        "string", description="As the question's template has it"
+    )
+    value: fields.Text | fields.Flag | fields.Count = Field("", description="The answer")
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        # Answers are shown by `domu show` and `domu render`; the accounts' passwords have fields that are not.
+        if re.search(r"password|passphrase", self.question):
+            raise ValueError("asks for a password, and an answer is no secret; use root.password or users, with a hash")
+        return self
 
 
 class LateCommand(Model):
     """A shell command at the end of the installation."""
 
-    run: fields.Shell
+    run: fields.Shell = Field(description="For sh; several run in order, and each that fails is reported")
     where: Literal["installer", "target"] = Field("installer", description="target: inside the installed system")
 
     @model_validator(mode="before")
@@ -228,64 +255,65 @@ class LateCommand(Model):
     def _from_text(cls, value: Any) -> Any:
         return {"run": value} if isinstance(value, str) else value
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _or_text(handler, handler(schema))
+
 
 class Guest(Model):
     """A guest, resolved: site, layers and its own profile merged, every value checked."""
 
     name: fields.GuestName = Field(description="From the file's name")
-    description: fields.Text = ""
-    suite: Suite
-    arch: Arch = "amd64"
-    type: GuestType = "pv"
-    memory: fields.SizeField
+    description: fields.Text = Field("", description="A line for people")
+    suite: Suite = Field(description="The Debian release to install")
+    arch: Arch = Field("amd64", description="The guest's architecture")
+    type: GuestType = Field("pv", description="Kind of Xen guest")
+    memory: fields.SizeField = Field(description="What the guest runs with")
     install_memory: fields.SizeField | None = Field(None, description="While installing; memory, but at least 768M")
-    vcpus: int = Field(1, ge=1, le=512)
-    cpus: Annotated[str, Field(pattern=r"^(all|[0-9^,-]+)?$")] = Field(
-        "", description="Host CPUs to run on, as xl takes them"
-    )
-    media: Literal["netboot", "iso"] = "netboot"
+    vcpus: fields.Count = Field(1, ge=1, le=512, description="Virtual CPUs")
+    cpus: fields.CpuList = Field("", description="Host CPUs to run on, as xl takes them")
+    media: Literal["netboot", "iso"] = Field("netboot", description="What the installer starts from")
     media_sources: tuple[MediaSource, ...] = Field(
-        ("images", "package"), min_length=1, description="Tried in this order"
+        ("images", "package"),
+        min_length=1,
+        description="Netboot media from dists/ of the mirror, or from its debian-installer package; tried in order",
     )
     iso: fields.SitePath | None = Field(None, description="A local installer ISO, for media: iso")
     iso_sha256: fields.Sha256 | None = Field(None, description="Its SHA-256, as published and signed by Debian")
-    domain: fields.Domain = ""
-    dns: tuple[IPv4Address | IPv6Address, ...] = ()
-    nics: tuple[Nic, ...] = Field(min_length=1)
-    volume_group: fields.VolumeName
-    disk: Disk = Disk()
-    volumes: tuple[Volume, ...] = Field((), max_length=25)
-    locale: fields.Locale = "en_US.UTF-8"
-    keyboard: fields.Keyboard = "us"
-    timezone: fields.TimeZone = "Etc/UTC"
-    ntp: bool = True
+    domain: fields.Domain = Field("", description="The guest's DNS domain")
+    dns: tuple[fields.Address, ...] = Field((), description="Name servers, for NICs without DHCP")
+    nics: tuple[Nic, ...] = Field(min_length=1, description="Network interfaces; the first one installs")
+    volume_group: fields.VolumeName = Field(description="dom0's volume group that holds the guest's volumes")
+    disk: Disk = Field(Disk(), description="The system disk")
+    volumes: tuple[Volume, ...] = Field((), max_length=25, description="Data volumes: /dev/xvdb and on")
+    dom0_path: fields.FilePath = Field(
+        "/var/lib/domu", description="Folder on dom0 that holds the guest's artefacts, in a folder of its name"
+    )
+    locale: fields.Locale = Field("en_US.UTF-8", description="Language and country")
+    keyboard: fields.Keyboard = Field("us", description="Keyboard layout")
+    timezone: fields.TimeZone = Field("Etc/UTC", description="Time zone")
+    ntp: fields.Flag = Field(default=True, description="The installer sets its clock by NTP")
     mirror: Literal["auto"] | fields.Url = Field("auto", description="auto: the one apt uses on this machine")
-    components: tuple[fields.Component, ...] = Field(("main",), min_length=1)
-    security: bool = Field(default=True, description="Security updates from the same mirror's debian-security")
+    components: tuple[fields.Component, ...] = Field(("main",), min_length=1, description="Of the archive")
+    security: fields.Flag = Field(default=True, description="Security updates from the same mirror's debian-security")
     proxy: Literal["auto", "none"] | fields.Url = Field(
         "auto", description="apt-cacher: apt's own, else this machine's port 3142"
     )
-    keep_proxy: bool = Field(default=False, description="The installer's proxy stays in the installed system")
-    packages: tuple[fields.PackageName, ...] = ()
-    tasks: tuple[fields.TaskName, ...] = ("standard",)
-    root: Root = Root()
-    users: tuple[User, ...] = ()
+    keep_proxy: fields.Flag = Field(default=False, description="The installer's proxy stays in the installed system")
+    packages: tuple[fields.PackageName, ...] = Field((), description="Installed besides the tasks")
+    tasks: tuple[fields.TaskName, ...] = Field(("standard",), description="tasksel's tasks")
+    root: Root = Field(Root(), description="The account root")
+    users: tuple[User, ...] = Field((), description="Logins in the installed system")
     ssh_keys: tuple[fields.SshKey, ...] = Field((), description="For root and for every user with sudo")
-    bootloader: Literal["auto", "pvgrub", "pygrub", "pvhgrub", "direct", "firmware"] = "auto"
-    kernel_args: tuple[fields.KernelArgument, ...] = ()
-    early_commands: tuple[fields.Shell, ...] = ()
-    late_commands: tuple[LateCommand, ...] = ()
-    initrd_files: tuple[InitrdFile, ...] = ()
-    debconf: tuple[Answer, ...] = ()
-    template: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2$")] = "preseed.cfg.j2"
-
-    @field_validator("nics", mode="after")
-    @classmethod
-    def _one_default_route(cls, nics: tuple[Nic, ...]) -> tuple[Nic, ...]:
-        gateways = [nic for nic in nics if isinstance(nic.ipv4, Static4) and nic.ipv4.gateway]
-        if len(gateways) > 1:
-            raise ValueError("more than one NIC has an IPv4 gateway; keep the one of the default route")
-        return nics
+    bootloader: Literal["auto", "pvgrub", "pygrub", "pvhgrub", "direct", "firmware"] = Field(
+        "auto", description="How dom0 starts the installed guest"
+    )
+    kernel_args: tuple[fields.KernelArgument, ...] = Field((), description="For the installed system's kernel")
+    early_commands: tuple[fields.Shell, ...] = Field((), description="Run when the installer starts")
+    late_commands: tuple[LateCommand, ...] = Field((), description="Run when the installer ends")
+    initrd_files: tuple[InitrdFile, ...] = Field((), description="Files to carry into the installer")
+    debconf: tuple[Answer, ...] = Field((), description="More answers; they win over the template's")
+    template: fields.TemplateName = Field("preseed.cfg.j2", description="The preseed's template, in preseeds/")
 
     @cached_property
     def macs(self) -> tuple[str, ...]:
@@ -337,3 +365,19 @@ def derived_mac(guest: str, number: int) -> str:
     """A stable MAC in Xen's OUI for NIC `number` of a guest: three bytes of a SHA-256 of both."""
     digest = hashlib.sha256(f"{guest}/{number}".encode()).hexdigest()
     return ":".join(["00:16:3e", digest[0:2], digest[2:4], digest[4:6]])
+
+
+def models_by_path() -> dict[tuple[str, ...], type[Model]]:
+    """Every model below Guest by the keys that lead to it, as in ("nics", "ipv4"); list positions are left out."""
+    found: dict[tuple[str, ...], type[Model]] = {}
+
+    def walk(path: tuple[str, ...], annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, Model):
+            found[path] = annotation
+            for name, field in annotation.model_fields.items():
+                walk((*path, name), field.annotation)
+        for part in get_args(annotation):
+            walk(path, part)
+
+    walk((), Guest)
+    return found
