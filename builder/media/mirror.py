@@ -46,7 +46,7 @@ class Mirror:
 
     @property
     def cacher(self) -> str:
-        """`host:port` of the apt-cacher that the URL leads through (`http://cacher:3142/mirror-host/debian`), or empty."""
+        """`host:port` of the apt-cacher that the URL leads through, as in `http://cacher:3142/mirror-host/debian`."""
         parts = urlsplit(self.url)
         inside = _HOST.fullmatch(parts.path.split("/")[1] if parts.path else "")
         return _place(parts.netloc) if parts.port == CACHER_PORT or inside else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from debian.deb822 import Deb822
 from debian.debian_support import Version
@@ -88,3 +90,12 @@ def _cut(text: bytes, starts: bytes) -> Iterator[Deb822]:
         end = text.index(b"\n\n", at + len(starts))
         yield from read_stanzas(text[at + 2 : end + 1])
         at = text.find(starts, end)
+
+
+def unpack_index(packed: IO[bytes], path: str) -> IO[bytes]:
+    """An index as a stream of its text, unpacked as the ending of its path says."""
+    if path.endswith(".xz"):
+        return cast("IO[bytes]", lzma.open(packed))
+    if path.endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(packed))
+    return packed
