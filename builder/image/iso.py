@@ -95,7 +95,7 @@ def read_installer(image: BinaryIO, arch: str = "amd64") -> Installer:
 
 
 def _refuse_short(image: BinaryIO) -> None:
-    """An ISO that was cut off is opened by pycdlib, which shortens its files without a word (1.22.0, `_read_clamped`)."""
+    """What was cut off is opened by pycdlib 1.22.0 all the same, its last files shortened without a word."""
     size = image.seek(0, io.SEEK_END)
     image.seek(SYSTEM_AREA + 80)  # ECMA-119 8.4.8: the volume's size in sectors, little-endian first
     (sectors,) = struct.unpack("<L", image.read(4))
