@@ -28,11 +28,14 @@ MADE = frozenset({
 })  # fmt: skip
 # Fourth words that the stock recipes use for partitions without a filesystem; partman makes ext2 of them, harmlessly.
 _NO_FILESYSTEM = frozenset({"free", "$default_filesystem", "raid", "lvm", "swap"})
+_STAYS = "the installer then takes the minimum, so the partition does not grow"
 _COLUMNS = (
-    ("minimum", "the installer then asks for 2200000000 MB, so the recipe fits on no disk"),
-    ("priority", "the installer then takes the minimum, so the partition does not grow"),
-    ("maximum", "the installer then takes the minimum, so the partition does not grow"),
+    ("minimum", "the installer then asks for 2200000000 MB, so the recipe fits on no disk", Severity.ERROR),
+    ("priority", _STAYS, Severity.WARNING),
+    ("maximum", _STAYS, Severity.WARNING),
 )
+# partman looks for these words wherever they stand, so they count without braces, too.
+_BARE = frozenset({"$lvmok", "$lvmignore", "$defaultignore", "$cryptoignore"})
 # Any amount of RAM will do to see whether a word can be read.
 _SOME_RAM = 1000
 
@@ -59,14 +62,14 @@ def lint_recipe(recipe: Recipe, suite: Suite, file: str = "") -> Findings:
 
 def _figures(line: Line, place: Place) -> Iterator[Finding]:
     hint = "write MB as 500, a share of RAM as 20%, or both as 500+20%"
-    for position, (name, consequence) in enumerate(_COLUMNS):
+    for position, (name, consequence, severity) in enumerate(_COLUMNS):
         word = line.word(position)
         if word == "-1" and name == "maximum":
             continue
         if read_amount(word, _SOME_RAM) is None:
             seen = repr(word) if word else "missing"
             more = ", or -1 for unlimited" if name == "maximum" else ""
-            yield Finding("R105", f"the {name} is {seen}: {consequence}", hint + more, place)
+            yield Finding("R105", f"the {name} is {seen}: {consequence}", hint + more, place, severity)
         elif re.match(r"0[0-9]", word):
             message = f"the {name} {word!r} begins with 0, which the installer's shell takes for an octal number"
             yield Finding("R106", message, "remove the zero", place)
@@ -101,7 +104,7 @@ def _filesystem(line: Line, suite: Suite, place: Place) -> Iterator[Finding]:
         )
         yield Finding("R109", message, _one_of(word, known), place, Severity.WARNING)
     for specifier in line.specifiers:
-        if specifier.name == "filesystem" and specifier.value not in MADE:
+        if specifier.name == "filesystem" and specifier.value not in MADE and "{" not in specifier.value:
             message = f"filesystem{{ {specifier.value} }} is none that the installer can make"
             yield Finding("R110", message, _one_of(specifier.value, MADE), place)
 
@@ -117,17 +120,19 @@ def _words(line: Line, place: Place) -> Iterator[Finding]:
             inside = word != "}"
         elif word.endswith("{"):
             inside = True
-        else:
+        elif word not in _BARE:
             message = f"the word {word!r} stands outside braces, where the installer skips it"
             near = did_you_mean(word, sorted(f"{name}{{ }}" for name in SIGNS | FILES))
-            yield Finding("R111", message, near or "write name{ value }, with blanks inside the braces", place)
+            yield Finding(
+                "R111", message, near or "write name{ value }, with blanks inside the braces", place, Severity.WARNING
+            )
     for word in line.words:
         if re.search(r"[*?]|\[.*\]", word):
             message = f"the installer's shell takes {word!r} for a file name pattern"
             yield Finding("R115", message, "write it without * ? [ ]", place, Severity.WARNING)
     for specifier in line.specifiers:
-        if not specifier.closed:
-            message = f"{specifier.name}{{ is not closed, so it swallows the rest of the partition"
+        if not specifier.closed or "{" in specifier.value:
+            message = f"{specifier.name}{{ is not closed where it should be and swallows {specifier.value!r}"
             yield Finding("R112", message, "close it with a } that stands alone", place)
         known = SIGNS if specifier.name.startswith("$") else FILES
         if specifier.name not in known and not specifier.name.startswith("options/"):

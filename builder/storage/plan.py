@@ -146,9 +146,9 @@ def _too_small(guest: Guest, machine: Machine, layout: Layout, size: Size, least
         then = f"the installer would silently take the stock recipe {name!r} instead"
     else:
         then = "the installer would stop at the error partman-auto/no_recipe"
-    message = f"the recipe does not fit the disk of {size.human} ({size.bytes} bytes): {then}"
+    message = f"the recipe does not work out on the disk of {size.human} ({size.bytes} bytes): {then}"
     hint = f"write disk.size: {-(-least.bytes // 1_000_000)}MB or more, or auto"
-    return Finding("R303", message, hint, guest=guest.name)
+    return Finding("R304" if layout.fits else "R303", message, hint, guest=guest.name)
 
 
 def _last_maximum(guest: Guest, layout: Layout) -> Findings:
