@@ -67,8 +67,11 @@ def wish(text: str) -> float | None:
 
 def next_url(current: str, location: str) -> str:
     """Where a redirect leads; UnreachableError unless it is http or https, and never from https to http."""
-    target = urljoin(current, location)
-    before, after = urlsplit(current).scheme, urlsplit(target).scheme
+    try:
+        target = urljoin(current, location)
+        before, after = urlsplit(current).scheme, urlsplit(target).scheme
+    except ValueError as error:  # `http://[`
+        raise UnreachableError(f"{shown_url(current)} redirects to {location!r}, which is no URL", ASTRAY) from error
     if not location or after not in {"http", "https"} or (before == "https" and after == "http"):
         raise UnreachableError(
             f"{shown_url(current)} redirects to {shown_url(target)!r}, which is not followed", ASTRAY

@@ -97,6 +97,15 @@ class _Job:
         return {}
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: even when not to follow them, requests reads their bodies whole, and stumbles on some."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None for every answer; `answers.next_url` judges."""
+        del resp
+        return None
+
+
 class Fetcher:
     """GETs over HTTP. Only `proxy` is used, for every host; http_proxy, no_proxy and .netrc are not looked at."""
 
@@ -112,7 +121,7 @@ class Fetcher:
         self._progress, self._sleep, self._retries = progress, sleep, retries
         self._timeouts = timeouts or Timeouts()
         self._via = f" (through {shown_url(proxy)})" if proxy else ""
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
@@ -146,7 +155,7 @@ class Fetcher:
                 body = bytearray()
                 for chunk in self._chunks(answer):
                     body += chunk
-                    self._refuse_longer(len(body), final, limit)
+                    _refuse_longer(len(body), final, limit)
                 return bytes(body)
 
         return self._persist(url, attempt)
@@ -203,24 +212,24 @@ class Fetcher:
         return blob
 
     def _receive_and_admit(self, job: _Job, headers: Mapping[str, str]) -> Blob:
-        self._persist(job.url, lambda: self._receive(job, headers))
+        source = self._persist(job.url, lambda: self._receive(job, headers))
         try:
             blob = job.store.admit(job.part, sha256=job.digest.sha256)
         except DigestError as error:
             raise MismatchError(
-                f"{job.what} from {shown_url(job.url)}{self._via} has the wrong content"
+                f"{job.what} from {source} has the wrong content"
                 f" (SHA-256 {error.seen[:16]}..., due is {error.expected[:16]}...)",
                 ASTRAY,
             ) from error
         job.tag.unlink(missing_ok=True)
         return blob
 
-    def _receive(self, job: _Job, headers: Mapping[str, str]) -> None:
-        """Append what is missing to the part, or begin it anew where the server does not continue."""
+    def _receive(self, job: _Job, headers: Mapping[str, str]) -> str:
+        """Append what is missing to the part, or begin it anew where the server does not continue; tells from where."""
         kept = job.arrived()
         if kept == job.size():
             job.part.touch()  # it may be an empty file
-            return
+            return "an earlier run"
         if kept > (job.size() or _LARGEST):
             job.drop()
             kept = 0
@@ -228,8 +237,9 @@ class Fetcher:
         try:
             with self._answer(job.url, asked) as (answer, final):
                 kept, total = extent(answer.status_code, answer.headers, kept)
-                self._refuse_size(job, total, final)
-                self._append(job, answer, final, kept, total)
+                _refuse_size(job.digest.size, total, final)
+                self._append(job, answer, final, kept, job.digest.size if total is None else total)
+                return final
         except WrongPartError:
             job.drop()
             raise
@@ -244,7 +254,7 @@ class Fetcher:
                 job.remember(validator(answer.headers), total)
                 for chunk in self._chunks(answer):
                     arrived += len(chunk)
-                    self._refuse_longer(arrived, final, total or _LARGEST)
+                    _refuse_longer(arrived, final, total or _LARGEST)
                     file.write(chunk)
                     self._progress.advance(len(chunk))
         except PassingError as error:
@@ -280,8 +290,9 @@ class Fetcher:
             answer = self._ask(current, headers)
             try:
                 if answer.status_code not in MOVED:
-                    final = shown_url(url) + (f" (redirected to {shown_url(current)})" if current != url else "")
-                    judge(answer.status_code, answer.reason, answer.headers, final + self._via)
+                    moved = f" (redirected to {shown_url(current)})" if current != url else ""
+                    final = shown_url(url) + moved + self._via
+                    judge(answer.status_code, answer.reason, answer.headers, final)
                     yield answer, final
                     return
                 current = next_url(current, answer.headers.get("Location", ""))
@@ -322,15 +333,17 @@ class Fetcher:
                     raise PassingError(f"only {count} bytes came in {spent:.0f} s")
                 since, count = time.monotonic(), 0
 
-    def _refuse_longer(self, length: int, final: str, limit: int) -> None:
-        if length > limit:
-            raise MismatchError(f"{final}{self._via} is longer than the {limit} bytes it may have", ASTRAY)
 
-    def _refuse_size(self, job: _Job, total: int | None, final: str) -> None:
-        """By what the answer's head promises, before the first byte is read."""
-        self._refuse_longer(total or 0, final, job.digest.size or _LARGEST)
-        if None not in {total, job.digest.size} and total != job.digest.size:
-            raise MismatchError(f"{final}{self._via} has {total} bytes, where {job.digest.size} are due", ASTRAY)
+def _refuse_longer(length: int, final: str, limit: int) -> None:
+    if length > limit:
+        raise MismatchError(f"{final} is longer than the {limit} bytes it may have", ASTRAY)
+
+
+def _refuse_size(due: int | None, total: int | None, final: str) -> None:
+    """By what the answer's head promises, before the first byte is read."""
+    if total is not None and due is not None and total != due:
+        raise MismatchError(f"{final} has {total} bytes, where {due} are due", ASTRAY)
+    _refuse_longer(total or 0, final, _LARGEST)
 
 
 _past_caches = {"Cache-Control": "no-cache"}

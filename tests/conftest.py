@@ -1,0 +1,16 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.archive import Keys, made_keys
+
+
+@pytest.fixture(scope="session")
+def keys() -> Iterator[Keys]:
+    """Real OpenPGP keys, made once per run."""
+    with made_keys() as keys:
+        yield keys
