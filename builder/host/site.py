@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuilderError
-from builder.profile.load import SourceText
+from builder.findings import Finding
+from builder.profile.document import BIGGEST_FILE
+from builder.profile.load import LoadedSite, SourceText, load_site
+from builder.profile.model import Guest
+from builder.profile.rules import place_of
+
+# profiles/ of the repository: a symbolic link in a checkout, a folder in an installed package.
+_SAMPLE = Path(__file__).parent.parent / "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,61 @@ def find_site(given: Path | None) -> Site:
 
 
 def read_profiles(site: Site) -> tuple[SourceText, ...]:
-    """Every profiles/*.yaml, sorted, as bytes and with the name to show in messages."""
+    """Every profiles/*.yaml, sorted, as bytes and with the name to show in messages.
+
+    A file too big to be a profile is read no further than it takes to refuse it.
+    """
     paths = sorted(path for path in site.profiles.iterdir() if path.suffix in {".yaml", ".yml"} and path.is_file())
     shown = site.root if str(site.root) != "." else Path()
-    return tuple(SourceText(str(shown / "profiles" / path.name), path.stem, path.read_bytes()) for path in paths)
+    return tuple(
+        SourceText(str(shown / "profiles" / path.name), path.stem, _start(path))
+        for path in paths
+        if not path.name.startswith(".")
+    )
+
+
+def load(site: Site) -> LoadedSite:
+    """The site's profiles, and whether the files that they name are there."""
+    loaded = load_site(read_profiles(site))
+    made = [*loaded.guests, *(guest for guest in loaded.unsound.values() if guest)]
+    return loaded.with_findings(
+        Finding(
+            "P205", f"{name} is no file in {site.root}", "mend the path, or put the file there", place, guest=one.name
+        )
+        for one in made
+        for path, name in _named_files(one)
+        for place in [place_of(loaded.origins[one.name], path)]
+        if not (site.root / name).is_file()
+    )
+
+
+def lay_site(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new site; BuilderError when the folder holds anything already."""
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise BuilderError(f"{target} is not empty", "name a new folder: domu init DIR")
+        for name, data in files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(data)
+    except OSError as error:
+        raise BuilderError(f"{error.filename or target}: {error.strerror}") from error
+
+
+def read_sample(name: str) -> bytes:
+    """A file of the sample site, which the package carries."""
+    return (_SAMPLE / name).read_bytes()
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(BIGGEST_FILE + 1)
+    except OSError as error:
+        raise BuilderError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _named_files(guest: Guest) -> Iterator[tuple[str, str]]:
+    if guest.iso and guest.media == "iso":
+        yield "iso", guest.iso
+    for number, carried in enumerate(guest.initrd_files):
+        yield f"initrd_files[{number}].source", carried.source

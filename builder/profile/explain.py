@@ -103,8 +103,7 @@ def _problem(items: Sequence[Mapping[str, Any]], seen: Tree | None) -> str:
     """What is wrong, the most telling first: a field's own words, then choices, then shapes."""
     if own := [item for item in items if item["type"] == "value_error"]:
         words, semicolon, advice = _message(own, "value_error").partition("; ")
-        choices = _or_choices(items) if words.startswith("is not") else ""
-        return f"{words}{choices}{semicolon}{advice}"
+        return f"{words}{_or_choices(items) if words.startswith('is not') else ''}{semicolon}{advice}"
     choices = [word for item in items if item["type"] == "literal_error" for word in _choices(item)]
     shapes = list(dict.fromkeys(_SHAPES[item["type"]] for item in items if item["type"] in _SHAPES))
     if choices and isinstance(seen, Leaf) and isinstance(seen.value, str):

@@ -12,13 +12,29 @@ from builder.profile.explain import path_text
 from builder.profile.model import Guest
 
 # Text that every YAML reader takes for this very text without quotes. Words that may mean something else get quotes.
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*(?:[ :=][A-Za-z0-9_./@+-]+)*", re.ASCII)
+_PLAIN = re.compile(
+    r"[A-Za-z/][A-Za-z0-9_./@+-]*(?:[ :=][A-Za-z0-9_./@+-]+)*"
+    r"|[1-9][0-9]*[KMGTB%]"  # sizes and percentages
+    r"|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?",  # IPv4
+    re.ASCII,
+)
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 def profile_data(guest: Guest) -> dict[str, Any]:
     """The profile as plain data: what is not given at all is left out, secrets are `Secret(...)`."""
     return guest.model_dump(mode="json", exclude_none=True)
+
+
+def derived_data(guest: Guest) -> dict[str, Any]:
+    """What follows from the profile without standing in it."""
+    return {
+        "fqdn": guest.fqdn,
+        "macs": list(guest.macs),
+        "memory_for_install": str(guest.memory_for_install),
+        "volumes": [f"{guest.volume_group}/{guest.disk_volume}"]
+        + [f"{guest.volume_group}/{guest.volume_name(volume)}" for volume in guest.volumes],
+    }
 
 
 def profile_text(guest: Guest, origins: Mapping[str, Place] | None = None) -> str:

@@ -1,0 +1,16 @@
+"""`domu schema`: JSON Schema of the profiles."""
+
+from __future__ import annotations
+
+import typer
+
+from builder.cli.app import FINE, app
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema (draft 2020-12) of a profile file, for editors; keep it as profiles/schema.json."""
+    from builder.workflows.schema import print_schema
+
+    typer.echo(print_schema(), nl=False)
+    return FINE
