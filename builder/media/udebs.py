@@ -58,6 +58,19 @@ class UdebPlan:
         return tuple(sorted((*self.anna, *self.partman), key=lambda udeb: udeb.package.name))
 
 
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What an installation will pull and what of it the mirror cannot give; errors in `findings` refuse a rebuild."""
+
+    suite: str
+    arch: str
+    mirror: str  # without a password
+    kernel_abi: str
+    plan: UdebPlan
+    missing: tuple[Udeb, ...]
+    findings: tuple[Finding, ...]
+
+
 def parse_udebs(index: bytes) -> tuple[Udeb, ...]:
     """Every stanza of a `debian-installer` Packages index, unpacked; BuilderError when it cannot be read."""
     return tuple(
@@ -165,3 +178,17 @@ class _Resolver:
             reverse=True,
         )
         return chosen[:1]
+
+
+def check_missing(plan: UdebPlan, missing: Sequence[Udeb], *, suite: str, mirror: str) -> Finding | None:
+    """An error when some of what will be asked for cannot be had: the installer stops there with a dialog."""
+    if not missing:
+        return None
+    names = ", ".join(udeb.package.name for udeb in missing[:3]) + (", ..." if len(missing) > 3 else "")
+    first, later = (len([udeb for udeb in part if udeb in missing]) for part in (plan.anna, plan.partman))
+    return Finding(
+        "M302",
+        f"{mirror} lists but cannot give {first} of the {len(plan.anna)} udebs that an installation of {suite} pulls,"
+        f" and {later} of the {len(plan.partman)} that partman asks for later: {names}",
+        f"take a complete mirror; domu fetch --preflight --suite {suite} lists them all",
+    )

@@ -81,6 +81,10 @@ class Access:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were kept open."""
         self._closing.close()
 
     @cached_property
