@@ -218,15 +218,16 @@ def render_preseed(context: PreseedContext, templates: Mapping[str, Template]) -
 
 
 def _phases_called(text: str, collector: _Collector) -> list[Phase]:
-    """The phases whose script a line of the preseed runs; steps that none runs would be lost without a word."""
+    """The phases whose script the preseed runs; steps that no line runs would be lost without a word."""
     called: list[Phase] = []
     for phase, steps in collector.steps.items():
-        if re.search(rf"^d-i[ \t]+preseed/{phase}_command[ \t].*{path_of(phase)}", text, re.MULTILINE):
+        lines = re.findall(rf"^d-i[ \t]+preseed/{phase}_command[ \t].*", text, re.MULTILINE)
+        if lines and path_of(phase) in lines[-1]:  # of two answers the installer keeps the later one
             called.append(phase)
         elif steps:
             raise UnfitValueError(
-                f"the {phase} step {steps[0].name!r} is never run: include {phase}.j2, or write"
-                f" d-i preseed/{phase}_command string sh {path_of(phase)}"
+                f"the {phase} step {steps[0].name!r} would never run\n"
+                f"include {phase}.j2 and give no other answer to preseed/{phase}_command than: sh {path_of(phase)}"
             )
     return called
 

@@ -1,0 +1,154 @@
+"""The two xl configs of a guest (xl.cfg(5)): one boots the installer once, the other runs what it installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from builder.profile.model import Guest, Nic, Static4
+from builder.xen.boot import boot_of, console_of
+
+# No question below critical, and prompts as plain lines. Everything else is answered by /preseed.cfg in the initrd;
+# what stands here can be read by every user of dom0 and of the guest.
+INSTALLER_ARGUMENTS = ("priority=critical", "DEBIAN_FRONTEND=text", "TERM=dumb")
+# IFNAMSIZ is 16 with its end, and a vif of an HVM guest may get a twin with "-emu" behind its name.
+_LONGEST_VIF = 11
+Value = str | int | Sequence[str]
+
+
+def render_install_config(guest: Guest) -> str:
+    """Boots the installer from files in dom0, with no disk but the system disk: data volumes cannot be touched.
+
+    However the guest ends, it is not started again; after a crash it is kept, to be looked at.
+    """
+    folder = folder_of(guest)
+    disks = [_disk("hda" if guest.type == "hvm" else "xvda", guest, guest.disk_volume)]
+    if guest.media == "iso":
+        vdev = "hdc" if guest.type == "hvm" else "xvdz"
+        disks.append(f"vdev={vdev},format=raw,access=ro,devtype=cdrom,target={folder}/installer.iso")
+    return _document(
+        _header(guest, "Install config", "It boots the Debian installer once, which powers off at the end."),
+        _machine(guest, guest.memory_for_install.mebibytes()),
+        [
+            ("kernel", f"{folder}/vmlinuz"),
+            ("ramdisk", f"{folder}/initrd.gz"),
+            ("extra", " ".join([*INSTALLER_ARGUMENTS, f"console={console_of(guest)}"])),
+        ],
+        [("disk", disks), ("vif", _vifs(guest))],
+        [("on_poweroff", "destroy"), ("on_reboot", "destroy"), ("on_crash", "preserve")],
+    )
+
+
+def render_run_config(guest: Guest) -> str:
+    """Runs the installed guest with all its volumes. The guest is one that check_boot finds nothing against."""
+    boot, why = boot_of(guest)
+    disks = [_disk("hda" if guest.type == "hvm" else "xvda", guest, guest.disk_volume)]
+    disks += [
+        _disk(guest.volume_device(volume).removeprefix("/dev/"), guest, guest.volume_name(volume))
+        for volume in guest.volumes
+    ]
+    start: list[tuple[str, Value]] = []
+    if boot.kernel:
+        start = [("kernel", boot.kernel)]
+    elif boot.bootloader:
+        start = [("bootloader", boot.bootloader)]
+    elif boot.method == "direct":
+        installed = f"{folder_of(guest)}/installed"
+        extra = " ".join([f"console={console_of(guest)}", *guest.kernel_args])
+        start = [("kernel", f"{installed}/vmlinuz"), ("ramdisk", f"{installed}/initrd.img"), ("extra", extra)]
+    elif guest.type == "hvm":
+        start = [("boot", "c")]
+    return _document(
+        _header(guest, "Run config", "It runs the installed guest."),
+        _machine(guest, guest.memory.mebibytes()),
+        [*_comment(f"Boot method {boot.method}: {boot.reason}."), *_comment(f"Chosen because: {why}."), *start],
+        [("disk", disks), ("vif", _vifs(guest))],
+        [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "restart")],
+    )
+
+
+def folder_of(guest: Guest) -> str:
+    """Where dom0 has the guest's kernel, initrd and ISO."""
+    return f"{guest.dom0_path}/{guest.name}"
+
+
+def quoted(text: str) -> str:
+    """A string for an xl config; ValueError for signs that it cannot hold.
+
+    Of its escapes only a backslash before a quote or a backslash is used: libxlu_cfg.c (4.17, xlu__cfgl_dequote)
+    reads octal numbers as decimal ones and loses the first digit of hexadecimal ones. All other bytes are literal.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{text!a} holds signs that are not printable, and an xl config cannot")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _comment(text: str) -> list[tuple[str, Value]]:
+    if not text.isprintable():
+        raise ValueError(f"{text!a} is no line of a comment")
+    return [("#", text)]
+
+
+def _header(guest: Guest, kind: str, purpose: str) -> list[tuple[str, Value]]:
+    about = f" {guest.description}" if guest.description else ""
+    return [
+        *_comment(f"{kind} of {guest.name} (Debian {guest.suite}, {guest.type}).{about}"),
+        *_comment(purpose),
+        *_comment(f"Made by `domu build {guest.name}`: change the guest's profile, not this file."),
+    ]
+
+
+def _machine(guest: Guest, memory: int) -> list[tuple[str, Value]]:
+    settings: list[tuple[str, Value]] = [
+        ("name", guest.name),
+        ("type", guest.type),
+        ("memory", memory),
+        ("vcpus", guest.vcpus),
+    ]
+    if guest.cpus:
+        settings.append(("cpus", guest.cpus))
+    if guest.type == "hvm":
+        settings += [("serial", "pty"), ("vnc", 0)]
+    return settings
+
+
+def _disk(vdev: str, guest: Guest, volume: str) -> str:
+    """`target` comes last: it takes the rest of the string (libxlu_disk_l.l)."""
+    return f"vdev={vdev},format=raw,access=rw,target=/dev/{guest.volume_group}/{volume}"
+
+
+def _vifs(guest: Guest) -> list[str]:
+    return [
+        ",".join(_vif(guest, number, mac, nic))
+        for number, (mac, nic) in enumerate(zip(guest.macs, guest.nics, strict=True))
+    ]
+
+
+def _vif(guest: Guest, number: int, mac: str, nic: Nic) -> list[str]:
+    """A NAT guest is on a private bridge, so for xl it is bridged; the script of a routed one gets its address."""
+    words = [f"mac={mac}"]
+    if guest.type == "hvm":
+        words.append("type=vif")  # no emulated twin: both suites' kernels have the Xen driver
+    if nic.mode != "routed":
+        words.append(f"bridge={nic.bridge}")
+    elif isinstance(nic.ipv4, Static4):
+        words += ["script=vif-route", f"ip={nic.ipv4.address.ip}"]
+    name = f"{guest.name}.{number}"
+    return [*words, f"vifname={name}"] if len(name) <= _LONGEST_VIF else words
+
+
+def _document(*parts: Sequence[tuple[str, Value]]) -> str:
+    return "\n".join("".join(f"{_statement(key, value)}\n" for key, value in part) for part in parts)
+
+
+def _statement(key: str, value: Value) -> str:
+    if key == "#":
+        return f"# {value}"
+    if isinstance(value, int):
+        return f"{key} = {value}"
+    if isinstance(value, str):
+        return f"{key} = {quoted(value)}"
+    if len(value) == 1:
+        return f"{key} = [{quoted(value[0])}]"
+    items = "".join(f"    {quoted(item)},\n" for item in value)
+    return f"{key} = [\n{items}]"
