@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from builder.host.run import run
 
@@ -141,11 +141,12 @@ class Archive:
             "SHA256": "".join(
                 f"\n {sha256(data)} {len(data)} {path}"
                 for path, data in listed.items()
-                if path.endswith(("SHA256SUMS", "Packages"))
+                if path.endswith(("SHA256SUMS", "Packages", "Packages.xz"))
             ),
         }
         fields |= {name.replace("_", "-"): text for name, text in changed.items()}
-        return "".join(f"{name}: {text}\n" for name, text in fields.items() if text).encode()
+        lines = (f"{name}: {text}" for name, text in fields.items() if text)
+        return "".join(f"{line}\n" for line in lines).replace(": \n", ":\n").encode()
 
     def publish(self, *, by: tuple[str, ...] = ("archive",), **changed: str) -> None:
         """Sign the Release and put it in its place."""
@@ -173,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path.strip("/")  # as a proxy it is asked for whole URLs
+        path = unquote(urlsplit(self.path).path).strip("/")  # as a proxy it is asked for whole URLs
         self.server.asked.append((path, dict(self.headers)))
         body = self.server.files.get(path)
         if fault := self.server.next_fault(path):

@@ -92,7 +92,7 @@ def parse_release(text: str) -> Release:
 def judge_release(release: Release, *, suite: str, now: datetime, allow_expired: bool) -> Findings:
     """Is it the suite that was asked for, and of our days? Errors refuse it; `allow_expired` makes one a warning."""
     findings = Findings()
-    if suite not in {release.suite, release.codename}:
+    if not suite or suite not in {release.suite, release.codename}:
         findings.add(
             Finding(
                 "M101",
