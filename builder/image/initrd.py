@@ -25,8 +25,8 @@ _MARK_TEXT = "domu initrd segment, version 1, {:010} bytes\n"
 VERSION = 1
 DAMAGED = "start again from the installer's own initrd"
 HEAD = 512  # bytes that front_length needs
-# /init mounts these before it starts the installer (rootskel), and hides what was below.
-MOUNTED = ("dev", "proc", "run", "sys")
+# rootskel's /init mounts the first four before the installer starts, partman the new system on the last.
+MOUNTED = ("dev", "proc", "run", "sys", "target")
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\0": "xz",
@@ -128,7 +128,7 @@ def check_names(names: Collection[str]) -> Findings:
         elif parts[0] == MARKER:
             findings.add(Finding("I102", f"/{MARKER} is where domu marks its segment", "choose another path"))
         elif parts[0] in MOUNTED:
-            hint = "put it below /domu, which is never mounted over"
+            hint = "put it below /domu; a late command can copy it to /target from there"
             findings.add(Finding("I103", f"{name} would be hidden: the installer mounts /{parts[0]} over it", hint))
         for depth in range(1, len(parts)):
             above = "/".join(parts[:depth])
@@ -174,18 +174,29 @@ def read_initrd(stream: cpio.Readable) -> InitrdFacts:
     return InitrdFacts(tuple(sorted(abis)), status, frozenset(names - {"."}), frozenset(folders - {"."}))
 
 
+def read_files(stream: cpio.Readable, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+    """Path and content of each plain file whose path (no leading slash) matches wholly; BuilderError as above."""
+
+    def want(entry: cpio.Entry) -> bool:
+        return entry.format == cpio.FILE and wanted.fullmatch(entry.name.removeprefix("./")) is not None
+
+    for entry in _unpacked(cpio.Source(stream), want):
+        if want(entry):
+            yield entry.name.removeprefix("./"), entry.data
+
+
 def _is_status(entry: cpio.Entry) -> bool:
     return entry.name.removeprefix("./") == "var/lib/dpkg/status"
 
 
-def _unpacked(source: cpio.Source) -> Iterator[cpio.Entry]:
+def _unpacked(source: cpio.Source, want: cpio.Wish = _is_status) -> Iterator[cpio.Entry]:
     """Every member of every archive, packed or not, in the order in which the kernel unpacks them."""
     while source.skip_zeros():
         match compression_of(source.peek(6)):
             case "cpio":
-                yield from cpio.read_archive(source, _is_status)
+                yield from cpio.read_archive(source, want)
             case "gzip":
-                yield from cpio.read_newc(_Member(source), _is_status)
+                yield from cpio.read_newc(_Member(source), want)
             case "":
                 raise BuilderError(f"no initrd: {source.peek(6)!r} at byte {source.offset} starts nothing known")
             case other:

@@ -160,6 +160,7 @@ def test_files_that_arrive(name: str) -> None:
         pytest.param(["/.domu/x"], ["I102"], id="below the marker"),
         pytest.param(["/dev/x"], ["I103"], id="mounted over"),
         pytest.param(["/run/domu/x"], ["I103"], id="mounted over, deeper"),
+        pytest.param(["/target/etc/motd"], ["I103"], id="hidden by the new system"),
         pytest.param(["/a", "/a/b"], ["I104"], id="file and folder"),
         pytest.param(["/a", "a"], ["I104"], id="twice"),
         pytest.param(["/init"], ["I105"], id="in the base"),
