@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 FINE, FINDINGS, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 # One module per command or group of commands; each registers itself on `app` when imported.
-COMMANDS = ("init", "show", "schema", "passwd", "fetch", "render", "build", "check", "recipe", "initrd")
+COMMANDS = ("init", "show", "schema", "passwd", "fetch", "render", "build", "check", "recipe", "initrd", "preseed")
 
 app = typer.Typer(
     name="domu",
@@ -65,9 +65,14 @@ def site_of(context: typer.Context) -> Site:
 
 def main() -> None:
     """Entry point of `domu`."""
+    load_commands()
+    sys.exit(call())
+
+
+def load_commands() -> None:
+    """Let every command register itself on `app`, once."""
     for command in COMMANDS:
         import_module(f"builder.cli.{command}")
-    sys.exit(call())
 
 
 def call(arguments: list[str] | None = None) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from builder.findings import Finding, Severity
 
@@ -44,3 +45,8 @@ def count_text(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.severity for finding in findings)
     parts = [f"{counts[severity]} {severity.word}{'s' * (counts[severity] != 1)}" for severity in sorted(counts)]
     return ", ".join(parts) or "no findings"
+
+
+def wants_colour(out: TextIO) -> bool:
+    """On a terminal, unless NO_COLOR (no-color.org) is set or the terminal is dumb."""
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
