@@ -173,6 +173,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path).strip("/")  # as a proxy it is asked for whole URLs
         self.server.asked.append((path, dict(self.headers)))
@@ -232,6 +236,7 @@ class Server(ThreadingHTTPServer):
         self.files = files
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.spoilt: dict[str, bytes] = {}  # what a cacher keeps until it is asked with no-cache
+        self.connections = 0
         self.ending = threading.Event()
         self._script: dict[str, list[Fault]] = {}
         self._always: dict[str, Fault] = {}

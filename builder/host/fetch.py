@@ -87,8 +87,9 @@ class _Job:
         self.tag.write_text(json.dumps({"url": self.url, "validator": validator, "size": size}))
 
     def drop(self) -> None:
-        self.part.unlink(missing_ok=True)
-        self.tag.unlink(missing_ok=True)
+        with self.store.writing(0):
+            self.part.unlink(missing_ok=True)
+            self.tag.unlink(missing_ok=True)
 
     def _tagged(self) -> dict[str, Any]:
         with suppress(FileNotFoundError, ValueError):  # a crash may have cut it
@@ -221,14 +222,15 @@ class Fetcher:
                 f" (SHA-256 {error.seen[:16]}..., due is {error.expected[:16]}...)",
                 ASTRAY,
             ) from error
-        job.tag.unlink(missing_ok=True)
+        job.drop()  # its tag
         return blob
 
     def _receive(self, job: _Job, headers: Mapping[str, str]) -> str:
         """Append what is missing to the part, or begin it anew where the server does not continue; tells from where."""
         kept = job.arrived()
         if kept == job.size():
-            job.part.touch()  # it may be an empty file
+            with job.store.writing(0):
+                job.part.touch()  # it may be an empty file
             return "an earlier run"
         if kept > (job.size() or _LARGEST):
             job.drop()

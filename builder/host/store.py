@@ -109,7 +109,7 @@ class Store:
         """Where the unverified beginnings of this file are kept, and may be continued; see `lock`."""
         folder = self._folder("incoming")
         for path in folder.iterdir():
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone meanwhile, or another user's
                 if time.time() - path.stat().st_mtime > _STALE:
                     path.unlink()
         return folder / f"{_checked(sha256)}.part"
@@ -154,8 +154,9 @@ class Store:
             yield
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                needed = f": {count} bytes ({Size(count).human}) more are needed" if count else ""
                 raise BuilderError(
-                    f"no room in {self.root}: {count} bytes ({Size(count).human}) more are needed",
+                    f"no room in {self.root}{needed}",
                     "make room and run it again; what has arrived is kept",
                 ) from error
             raise BuilderError(f"cannot write in {self.root}: {error.strerror}", "mend its permissions") from error

@@ -120,9 +120,12 @@ def fetch_release(
     url = f"{base.rstrip('/')}/dists/{suite}/InRelease"
 
     def judged(data: bytes) -> VerifiedRelease:
-        verified = verify_release(
-            data, keyring=keyring, suite=suite, now=now, runner=runner, allow_expired=allow_expired
-        )
+        try:
+            verified = verify_release(
+                data, keyring=keyring, suite=suite, now=now, runner=runner, allow_expired=allow_expired
+            )
+        except SignatureError as error:
+            raise SignatureError(f"{url}: {error.message}", error.hint) from error
         refuse_replay(verified, store, allow_older=allow_older)
         return verified
 
@@ -132,8 +135,8 @@ def fetch_release(
     except SignatureError as error:
         why = error.message
     except RefusalError as error:
-        why = "; ".join(finding.message for finding in error.findings)
-    progress.say(f"{url}: {why}; asking once more past every cache (Cache-Control: no-cache)")
+        why = f"{url}: {'; '.join(finding.message for finding in error.findings)}"
+    progress.say(f"{why}; asking once more past every cache (Cache-Control: no-cache)")
     return judged(fetcher.text(url, limit=_LONGEST, fresh=True))
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from builder.errors import RefusalError
+from builder.host.fetch import Fetcher, UnreachableError
 from builder.host.store import Store
-from tests.archive import Archive, Keys, held, served, sha256
-from tests.faults import LINUX, TABLE, Listener, Row, Scene
+from tests.archive import Archive, Fault, Keys, error, held, served, sha256, whole
+from tests.faults import INDEX, LINUX, TABLE, Listener, Row, Scene
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,38 @@ def test_fault(scene: Scene, row: Row) -> None:
     assert "hunter2" not in told
     assert row.check(scene), [scene.pauses, scene.server.asked]
     scene.no_wrong_artefact()
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [(None, True), (error(404), False), (error(410), False), (whole, True), (error(403), None), (error(503), None)],
+    ids=["there", "404", "410", "200 for a range", "403", "503"],
+)
+def test_presence_is_asked_with_one_byte(scene: Scene, fault: Fault | None, says: bool | None) -> None:
+    if fault:
+        scene.server.always(INDEX, fault)
+    with Fetcher(proxy=None, progress=scene.listener, sleep=scene.pauses.append, retries=1) as fetcher:
+        if says is None:
+            with pytest.raises(UnreachableError):
+                fetcher.present(f"{scene.server.url}/{INDEX}")
+        else:
+            assert fetcher.present(f"{scene.server.url}/{INDEX}") is says
+    assert {headers["Range"] for headers in scene.server.requests_for(INDEX)} == {"bytes=0-0"}
+
+
+def test_many_questions_use_one_connection(scene: Scene) -> None:
+    with Fetcher(proxy=None, progress=scene.listener) as fetcher:
+        assert all(fetcher.present(f"{scene.server.url}/{path}") for path in (INDEX, LINUX, INDEX))
+    assert scene.server.connections == 1
+
+
+def test_the_environment_is_not_asked_for_a_proxy(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert scene.obtain().path.read_bytes() == scene.archive.files[LINUX]
+    scene.proxy = scene.server.url
+    monkeypatch.setenv("no_proxy", "*")
+    assert scene.obtain().path.read_bytes() == scene.archive.files[LINUX]
 
 
 def test_the_table_is_in_the_docs() -> None:

@@ -162,5 +162,5 @@ def test_a_note_stays_among_the_notes(store: Store, kind: str, key: str) -> None
 
 def test_a_store_that_cannot_be_made_is_an_error_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(BuilderError, match=f"cannot write in {tmp_path}/cache: File exists"):
+    with pytest.raises(BuilderError, match=f"cannot write in {tmp_path}/cache: Not a directory"):
         Store(tmp_path / "cache").incoming(NAME)
