@@ -9,7 +9,7 @@ from builder.preseed.loader import Loaded, LoadedAnswer
 
 
 def answers_data(loaded: Loaded) -> Mapping[str, Any]:
-    """One object per question, by line. Bytes that are no UTF-8 stand as lone surrogates (`\\udc80` to `\\udcff`)."""
+    """One object per question, by line. Bytes that are no UTF-8 stand as lone surrogates, U+DC80 to U+DCFF."""
     answers = [
         {
             "question": answer.question,
@@ -36,7 +36,7 @@ def answers_text(loaded: Loaded) -> str:
 
 def _value(answer: LoadedAnswer) -> str:
     shown = "(not shown)" if answer.type == "password" and answer.value else _shown(answer.value)
-    return shown if answer.seen else f"{shown}  (not seen: will be asked)".lstrip()
+    return shown if answer.seen else f"{shown}  (not seen: may be asked)".lstrip()
 
 
 def _shown(text: str) -> str:
