@@ -63,11 +63,10 @@ def _listed_uris(runner: Runner) -> Iterator[str]:
         "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)",
         "Created-By: Packages",
     ]
-    with suppress(BuilderError):  # there is no apt here
-        for line in runner(argv).text.splitlines():
-            origin, label, component, uri = [*line.split("|", 3), "", "", ""][:4]
-            if (origin, label, component) == ("Debian", "Debian", "main"):
-                yield uri
+    for line in _said(runner, argv).splitlines():
+        origin, label, component, uri = [*line.split("|", 3), "", "", ""][:4]
+        if (origin, label, component) == ("Debian", "Debian", "main"):
+            yield uri
 
 
 def _sources(etc: Path) -> Iterator[AptSource]:
@@ -107,26 +106,33 @@ def find_proxy(
 
 def _apt_proxy(runner: Runner, mirror: Mirror, environ: Mapping[str, str]) -> ProxyChoice | None:
     scheme = urlsplit(mirror.url).scheme
-    with suppress(BuilderError):  # there is no apt here
-        options = parse_options(runner(["apt-config", "dump"]).text)
-        if argv := proxy_program(options, scheme=scheme):
-            said = runner([*argv, mirror.url]).text.strip()
-            if said and said != "DIRECT":
-                return _given(said, f"apt's proxy finder {argv[0]} says so")
-        given = proxy_option(options, scheme=scheme, host=mirror.host)
-        if given == "DIRECT":
-            return ProxyChoice(None, f"apt is told to use no proxy for {mirror.host}")
-        if given:
-            return _given(given, "apt uses it")
+    options = parse_options(_said(runner, ["apt-config", "dump"]))
+    if argv := proxy_program(options, scheme=scheme):
+        said = _said(runner, [*argv, mirror.url]).strip()
+        if said and said != "DIRECT":
+            return _given(said, f"apt's proxy finder {argv[0]} says so")
+    given = proxy_option(options, scheme=scheme, host=mirror.host)
+    if given == "DIRECT":
+        return ProxyChoice(None, f"apt is told to use no proxy for {mirror.host}")
+    if given:
+        return _given(given, "apt uses it")
     given = environ.get(f"{scheme}_proxy", "")  # apt looks there last: apt-transport-http(1)
     return _given(given, f"{scheme}_proxy is set, which apt follows, too") if given else None
+
+
+def _said(runner: Runner, argv: list[str]) -> str:
+    """What a program of apt's says; nothing where there is no apt."""
+    try:
+        return runner(argv).text
+    except BuilderError:
+        return ""
 
 
 def _given(url: str, why: str) -> ProxyChoice:
     parts = urlsplit(url if "//" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
         raise BuilderError(
-            f"{why.partition(' ')[0]} names the proxy {shown(url)!r}, which is no http:// URL",
+            f"the proxy {shown(url)!r} is no http:// URL ({why})",
             "write one into profiles/site.yaml, as in proxy: http://192.0.2.1:3142, or proxy: none",
         )
     return ProxyChoice(parts.geturl().rstrip("/"), why)

@@ -97,7 +97,7 @@ def parse_present(status: str) -> dict[str, Present]:
 
 def _names(stanza: Deb822, field: str) -> tuple[str, ...]:
     """Names of a relation; of alternatives the first, as libdebian-installer knows no others."""
-    found = (re.match(r"[a-z0-9][a-z0-9+.-]+", part.strip()) for part in stanza.get(field, "").split(","))
+    found = (re.match(r"[a-z0-9][a-z0-9+.-]*", part.strip()) for part in stanza.get(field, "").split(","))
     return tuple(match[0] for match in found if match)
 
 
