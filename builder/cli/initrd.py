@@ -43,7 +43,7 @@ def repack(
     from builder.units import Size
     from builder.workflows import initrd
 
-    payloads = initrd.read_payloads(preseed, dict(map(path_and_file, add or ())))
+    payloads = initrd.read_payloads(preseed, [path_and_file(text) for text in add or ()])
     done = initrd.repack(base, payloads, output)
     front = f"{Size(done.front).human} in front{', replacing the earlier ones' if done.replaced else ''}"
     typer.echo(f"{output}: {front}; {Size(done.base).human} of the base {done.way}")

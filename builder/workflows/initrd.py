@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +58,18 @@ def repack(
     return Repacked(len(front), base.stat().st_size - skip, way, replaced=skip > 0)
 
 
-def read_payloads(preseed: Path, added: Mapping[str, Path]) -> dict[str, InitrdPayload]:
-    """The files to put in front, read: `preseed` as /preseed.cfg, the others by path; runnable stays runnable."""
-    payloads = {}
-    for name, path in {f"/{initrd.PRESEED}": preseed, **added}.items():
+def read_payloads(preseed: Path, added: Sequence[tuple[str, Path]]) -> dict[str, InitrdPayload]:
+    """The files to put in front, read: `preseed` as /preseed.cfg, others by path; what is executable stays so.
+
+    Raises BuilderError for a file that cannot be read, or two for one path.
+    """
+    payloads: dict[str, InitrdPayload] = {}
+    for name, path in ((f"/{initrd.PRESEED}", preseed), *added):
+        if name in payloads:
+            raise BuilderError(f"{name} is given twice, the second time as {path}", "leave one of them out")
         with _opened(path) as stream:
-            runnable = path.stat().st_mode & 0o100
-            payloads[name] = InitrdPayload(stream.read(), 0o755 if runnable else 0o644)
+            executable = path.stat().st_mode & 0o100
+            payloads[name] = InitrdPayload(stream.read(), 0o755 if executable else 0o644)
     return payloads
 
 
