@@ -26,7 +26,7 @@ def fetch(
     mirror: Annotated[str, typer.Option(help="A mirror, or auto, instead of the profiles'.")] = "",
     proxy: Annotated[str, typer.Option(help="A proxy, auto or none, instead of the profiles'.")] = "",
     keyring: Annotated[
-        Path | None, typer.Option(help="Whose signatures count.", show_default="Debian's archive keyring")
+        Path | None, typer.Option(help="Whose signatures count, instead of the profiles' keyring.")
     ] = None,
     allow_expired: Annotated[
         bool, typer.Option("--allow-expired", help="Take a Release that is past its Valid-Until, with a warning.")
@@ -35,7 +35,6 @@ def fetch(
 ) -> int:
     """Fetch the installer media that the guests need, verify them, and pin them in profiles/media.lock."""
     from builder.findings import Severity
-    from builder.host.trust import DEBIAN_KEYRING
     from builder.report.fetch import fetched_data, held_text, preflight_text
     from builder.report.findings import findings_text
     from builder.report.progress import progress_on
@@ -46,7 +45,7 @@ def fetch(
         archs=tuple(arch or ()),
         mirror=mirror,
         proxy=proxy,
-        keyring=keyring or DEBIAN_KEYRING,
+        keyring=keyring,
         upgrade=upgrade,
         preflight=preflight,
         offline=offline,

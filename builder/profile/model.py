@@ -294,6 +294,9 @@ class Guest(Model):
     timezone: fields.TimeZone = Field("Etc/UTC", description="Time zone")
     ntp: fields.Flag = Field(default=True, description="The installer sets its clock by NTP")
     mirror: Literal["auto"] | fields.Url = Field("auto", description="auto: the one apt uses on this machine")
+    keyring: fields.SitePath = Field(
+        "/usr/share/keyrings/debian-archive-keyring.gpg", description="Whose signatures on the mirror's Release count"
+    )
     components: tuple[fields.Component, ...] = Field(("main",), min_length=1, description="Of the archive")
     security: fields.Flag = Field(default=True, description="Security updates from the same mirror's debian-security")
     proxy: Literal["auto", "none"] | fields.Url = Field(

@@ -25,6 +25,7 @@ from builder.progress import Progress
 from builder.storage.plan import render_volumes_json
 from builder.workflows.access import Access, Terms
 from builder.workflows.check import check
+from builder.workflows.fetch import terms_of
 from builder.workflows.initrd import repack
 from builder.workflows.installer import InstallerMedia, iso_media, netboot_media
 from builder.workflows.preflight import preflight
@@ -138,7 +139,7 @@ class _Workshop:
         return self._accesses[terms]
 
     def _terms(self, artefacts: Artefacts) -> Terms:
-        return Terms(artefacts.guest.mirror, artefacts.guest.proxy, offline=self.order.offline)
+        return terms_of(artefacts.guest, self.site, offline=self.order.offline)
 
     def _media(self, artefacts: Artefacts) -> InstallerMedia:
         guest = artefacts.guest

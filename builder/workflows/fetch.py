@@ -34,7 +34,7 @@ class FetchOrder:
     archs: tuple[str, ...] = ()
     mirror: str = ""
     proxy: str = ""
-    keyring: Path = DEBIAN_KEYRING
+    keyring: Path | None = None
     upgrade: bool = False
     preflight: bool = False
     offline: bool = False
@@ -150,15 +150,20 @@ def _targets(site: Site, order: FetchOrder) -> tuple[_Target, ...]:
     for guest in guests:
         wanted = (not order.suites or guest.suite in order.suites) and (not order.archs or guest.arch in order.archs)
         if guest.media == "netboot" and wanted:
-            terms = Terms(guest.mirror, guest.proxy)
+            terms = terms_of(guest, site)
             found.setdefault((guest.suite, guest.arch), _Target(guest.suite, guest.arch, guest.media_sources, terms))
     for suite, arch in _named(order):
         # No guest has it: the terms of the first guest are the best guess at what the site shares.
-        terms = Terms(guests[0].mirror, guests[0].proxy) if guests else Terms()
+        terms = terms_of(guests[0], site) if guests else Terms()
         found.setdefault((suite, arch), _Target(suite, arch, get_args(MediaSource), terms))
     if not found:
         raise BuilderError("no guest of this site needs netboot media", "name a suite: domu fetch --suite trixie")
     return tuple(replace(target, terms=_as_ordered(target.terms, order)) for target in found.values())
+
+
+def terms_of(guest: Guest, site: Site, *, offline: bool = False) -> Terms:
+    """On which terms the archive is asked for this guest."""
+    return Terms(guest.mirror, guest.proxy, site.root / guest.keyring, offline=offline)
 
 
 def _guests(site: Site, *, lenient: bool) -> tuple[Guest, ...]:
@@ -183,7 +188,7 @@ def _as_ordered(terms: Terms, order: FetchOrder) -> Terms:
     return Terms(
         order.mirror or terms.mirror,
         order.proxy or terms.proxy,
-        order.keyring,
+        order.keyring or terms.keyring,
         allow_expired=order.allow_expired,
         offline=order.offline,
     )
