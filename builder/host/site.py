@@ -120,3 +120,16 @@ def _named_files(guest: Guest) -> Iterator[tuple[str, str]]:
         yield "iso", guest.iso
     for number, carried in enumerate(guest.initrd_files):
         yield f"initrd_files[{number}].source", carried.source
+
+
+def find_site_or_none(given: Path | None) -> Site | None:
+    """As find_site, but None where none was named and the working folder is none."""
+    if given is None and not os.environ.get("DOMU_SITE") and not Path("profiles").is_dir():
+        return None
+    return find_site(given)
+
+
+def user_cache() -> Path:
+    """Where what belongs to no site is cached: domu/ in XDG_CACHE_HOME, else in ~/.cache."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(named) if Path(named).is_absolute() else Path.home() / ".cache") / "domu"

@@ -262,7 +262,9 @@ class _Reader:
         self._report(
             "P007", "has a key that is not plain text", "write a field's name, as in suite:", self._place(event)
         )
+        kept = len(self.findings)
         self._tree(event, depth + 1, spoken=False)
+        del self.findings[kept:]
         return None
 
     def _scalar(self, event: Any, *, spoken: bool) -> str | int | bool | Unread:

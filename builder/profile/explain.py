@@ -81,6 +81,8 @@ def _own_path(tree: Tree, item: Mapping[str, Any]) -> Path:
 def _finding(path: Path, items: Sequence[Mapping[str, Any]], seen: Tree | None, place: Place) -> Finding:
     name = path_text(path)
     spoken = all(isinstance(part, int) or part in SPOKEN_KEYS for part in path)
+    if path[:1] in {("root",), ("users",)} and len(path) <= 2 and isinstance(seen, Leaf):
+        spoken = False  # `root: hunter2`
     types = {item["type"] for item in items}
     if "missing" in types:
         return Finding("P031", f"{name} is missing", _field_hint(path), place)
@@ -114,7 +116,7 @@ def _problem(items: Sequence[Mapping[str, Any]], seen: Tree | None) -> str:
         quote = "; quote it" if "text" in shapes and isinstance(seen, Leaf) else ""
         return f"is {_kind(seen)}, and {wanted} is wanted{quote}"
     return (
-        str(items[0]["msg"]).replace("Input should", "should").replace("Tuple", "it").replace("after validation, ", "")
+        str(items[0]["msg"]).replace("Input should", "should").replace("Tuple ", "").replace(" after validation,", ",")
     )
 
 

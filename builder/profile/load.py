@@ -24,7 +24,7 @@ class LoadedSite:
 
     `guests`: the sound ones, by name. `unsound`: those with an error, with the guest where one could be made.
     `findings`: sorted, all of all files. `files`: guest -> the files it is made of, first to last.
-    `origins`: guest -> path as in `nics[0].mac` -> where it was set; what has no entry is a default.
+    `origins`: guest that could be made -> path as in `nics[0].mac` -> where it was set; without an entry: a default.
     """
 
     guests: tuple[Guest, ...]
@@ -72,11 +72,11 @@ def load_site(sources: Sequence[SourceText]) -> LoadedSite:
             findings.add(Finding("P201", where, "give one of them another name", layer.values.place, guest=name))
             continue
         files[name] = tuple(part.document.source.name for part in parts)
-        origins[name] = {path_text(path): below.place for path, below in leaves(tree) if below.place.file}
-        if all(part.document.root for part in parts):
-            guest, wrong = _guest(tree, name)
-            findings.extend(finding for finding in wrong if (finding.place, finding.code) not in said)
-            made |= {name: guest} if guest else {}
+        guest, wrong = _guest(tree, name) if all(part.document.root for part in parts) else (None, [])
+        findings.extend(finding for finding in wrong if (finding.place, finding.code) not in said)
+        if guest:
+            made[name] = guest
+            origins[name] = {path_text(path): below.place for path, below in leaves(tree) if below.place.file}
     for name, guest in made.items():
         findings.extend(rules.check_guest(guest, origins[name]))
     findings.extend(rules.check_fleet(made, origins))

@@ -229,9 +229,6 @@ def _partitions(guest: Guest) -> Iterator[tuple[str, Finding]]:
             hint = "write method: lvm, or remove the name"
             yield f"{path}.name", Finding("P114", "only volumes have names", hint, severity=Severity.WARNING)
         names |= {one.name} if one.name else set()
-        if guest.suite == "bookworm" and one.filesystem == "btrfs":
-            message = "bookworm's partman does not know btrfs in a recipe"
-            yield f"{path}.filesystem", Finding("P115", message, "write ext4 or xfs, or suite: trixie")
     primaries = sum(one.primary is True for one in guest.disk.partitions)
     if guest.label == "msdos" and primaries > (most := 3 if len(guest.disk.partitions) > 4 else 4):
         message = f"{primaries} primary partitions; an msdos label has room for {most} here"
@@ -254,13 +251,13 @@ def _carried(guest: Guest) -> Iterator[tuple[str, Finding]]:
         if one.path in paths or one.path in _TAKEN_PATHS:
             whose = "another file's" if one.path in paths else "the installer's own"
             message = f"{one.path} is {whose} place in the initrd"
-            yield f"initrd_files[{number}].path", Finding("P116", message, "choose another path, as in /files/name")
+            yield f"initrd_files[{number}].path", Finding("P115", message, "choose another path, as in /files/name")
         paths.add(one.path)
     asked: set[tuple[str, str]] = set()
     for number, answer in enumerate(guest.debconf):
         if (answer.owner, answer.question) in asked:
             message = f"{answer.question} is answered twice; the last answer wins"
-            finding = Finding("P117", message, "keep one", severity=Severity.WARNING)
+            finding = Finding("P116", message, "keep one", severity=Severity.WARNING)
             yield f"debconf[{number}].question", finding
         asked.add((answer.owner, answer.question))
 
