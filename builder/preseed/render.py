@@ -17,6 +17,7 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, TemplateSy
 from jinja2 import Template as Compiled
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 
 from builder.errors import RefusalError
 from builder.findings import NOWHERE, Finding, Place, did_you_mean
@@ -84,14 +85,14 @@ class _Unknown(StrictUndefined):
         name = str(self._undefined_name)
         if self._undefined_hint:
             return self._undefined_hint
+        if self._undefined_obj is missing:
+            return f"{name!r} is not a name that templates know\n{did_you_mean(name, [*NAMES, *COLLECTED])}"
         if isinstance(self._undefined_obj, Mapping):
             return f"there is no {name!r} here\n{did_you_mean(name, map(str, self._undefined_obj))}"
         owner = type(self._undefined_obj)
-        if owner.__module__.startswith("builder."):
-            known = [word for word in dir(owner) if not word.startswith("_")]
-            known += getattr(owner, "model_fields", {})
-            return f"{owner.__name__} has no {name!r}\n{did_you_mean(name, known)}"
-        return f"{name!r} is not a name that templates know\n{did_you_mean(name, [*NAMES, *COLLECTED])}"
+        known = [word for word in dir(owner) if not word.startswith("_")]
+        known += getattr(owner, "model_fields", {})
+        return f"{owner.__name__} has no {name!r}\n{did_you_mean(name, known)}"
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
