@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +52,7 @@ def fetch(
         offline=offline,
         allow_expired=allow_expired,
     )
-    done = workflow.fetch(site_of(context), order, progress=progress_on(), now=datetime.now(UTC))
+    done = workflow.fetch(site_of(context), order, progress=progress_on(sys.stderr), now=datetime.now(UTC))
     if json:
         typer.echo(json_text.dumps(fetched_data(done.held, done.preflights, done.findings), indent=2))
     else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,13 +88,11 @@ def _web_uri(uri: str) -> str:
     return uri if is_web(uri) else ""
 
 
-def find_proxy(
-    runner: Runner, *, mirror: Mirror, port: int = CACHER_PORT, environ: Mapping[str, str] = os.environ
-) -> ProxyChoice:
+def find_proxy(runner: Runner, *, mirror: Mirror, port: int = CACHER_PORT) -> ProxyChoice:
     """The proxy for this mirror: apt's own, else an apt-cacher on this machine's `port`, else none."""
     if mirror.cacher:
         return ProxyChoice(None, f"the mirror's URL leads through the cacher {mirror.cacher} already")
-    if asked := _apt_proxy(runner, mirror, environ):
+    if asked := _apt_proxy(runner, mirror):
         return asked
     if urlsplit(mirror.url).scheme == "https":
         return ProxyChoice(None, "apt has no proxy, and an apt-cacher does not look into https")
@@ -104,7 +101,7 @@ def find_proxy(
     return ProxyChoice(None, f"apt has no proxy and no apt-cacher answers on port {port}")
 
 
-def _apt_proxy(runner: Runner, mirror: Mirror, environ: Mapping[str, str]) -> ProxyChoice | None:
+def _apt_proxy(runner: Runner, mirror: Mirror) -> ProxyChoice | None:
     scheme = urlsplit(mirror.url).scheme
     options = parse_options(_said(runner, ["apt-config", "dump"]))
     if argv := proxy_program(options, scheme=scheme):
@@ -114,10 +111,7 @@ def _apt_proxy(runner: Runner, mirror: Mirror, environ: Mapping[str, str]) -> Pr
     given = proxy_option(options, scheme=scheme, host=mirror.host)
     if given == "DIRECT":
         return ProxyChoice(None, f"apt is told to use no proxy for {mirror.host}")
-    if given:
-        return _given(given, "apt uses it")
-    given = environ.get(f"{scheme}_proxy", "")  # apt looks there last: apt-transport-http(1)
-    return _given(given, f"{scheme}_proxy is set, which apt follows, too") if given else None
+    return _given(given, "apt uses it") if given else None
 
 
 def _said(runner: Runner, argv: list[str]) -> str:

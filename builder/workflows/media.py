@@ -63,6 +63,7 @@ class _Found:
     source: str
     kernel: Blob
     initrd: Blob
+    fetched: bool
     findings: tuple[Finding, ...] = ()
 
 
@@ -81,9 +82,8 @@ def obtain(
             return NetbootMedia(kernel, initrd, pin.version, pin.kernel_abi, suite, arch, pin.source)
         found = _first(access, suite, arch, sources, pin)
         return NetbootMedia(
-            found.kernel, found.initrd, pin.version, pin.kernel_abi, suite, arch, found.source, fetched=True
+            found.kernel, found.initrd, pin.version, pin.kernel_abi, suite, arch, found.source, fetched=found.fetched
         )
-    before = {blob.path for digest in _digests(pin) if (blob := access.store.find(digest.sha256))}
     found = _first(access, suite, arch, sources, None)
     new = Pin(found.version, found.source, _kernel_abi(found.initrd), _digest(found.kernel), _digest(found.initrd))
     _write_pin(access.store, lock_file, (suite, arch), new)
@@ -95,9 +95,9 @@ def obtain(
         suite,
         arch,
         new.source,
-        fetched=not {found.kernel.path, found.initrd.path} <= before,
+        fetched=found.fetched,
         changes=describe_change(pin, new),
-        findings=found.findings,
+        findings=(*access.suite(suite).findings, *found.findings),
     )
 
 
@@ -120,10 +120,6 @@ def _write_pin(store: Store, lock_file: Path, key: MediaKey, pin: Pin) -> None:
 
 def _digest(blob: Blob) -> Digest:
     return Digest(blob.sha256, blob.size)
-
-
-def _digests(pin: Pin | None) -> tuple[Digest, ...]:
-    return (pin.kernel, pin.initrd) if pin else ()
 
 
 def _kernel_abi(initrd: Blob) -> str:
@@ -167,25 +163,37 @@ def _from_images(access: Access, archive: SuiteAccess, arch: str, pin: Pin | Non
     failure: UnreachableError | None = None
     for build, sums in _offers(archive, arch, builds, pin):
         try:
-            kernel, initrd = (
-                access.fetcher.download(
-                    archive.mirror.file(suite_path(archive.name, f"{build.folder}/{netboot_path(arch, name)}")),
-                    digest=digest,
-                    store=access.store,
-                    what=f"{archive.name}/{arch} {name}",
-                )
-                for name, digest in _wanted(sums, pin).items()
-            )
-            return _Found(build.version, "images", kernel, initrd)
+            return _download_images(access, archive, arch, build, _wanted(sums, pin))
         except NotFoundError as error:
             failure = failure or error
     raise failure or NotFoundError(f"it lists the builds {', '.join(dict.fromkeys(b.version for b in builds))}", "")
 
 
+def _download_images(
+    access: Access, archive: SuiteAccess, arch: str, build: Build, wanted: dict[str, Digest]
+) -> _Found:
+    known = all(access.store.find(digest.sha256) for digest in wanted.values())
+    kernel, initrd = (
+        access.fetcher.download(
+            archive.mirror.file(suite_path(archive.name, f"{build.folder}/{netboot_path(arch, name)}")),
+            digest=digest,
+            store=access.store,
+            what=f"{archive.name}/{arch} {name}",
+        )
+        for name, digest in wanted.items()
+    )
+    return _Found(build.version, "images", kernel, initrd, fetched=not known)
+
+
 def _offers(archive: SuiteAccess, arch: str, builds: Sequence[Build], pin: Pin | None) -> Iterator[tuple[Build, Sums]]:
     """The builds that may be taken: the newest, or those that have the pinned digests."""
     for build in builds if pin else builds[:1]:
-        sums = _sums(archive, arch, build)
+        try:
+            sums = _sums(archive, arch, build)
+        except NotFoundError:
+            if pin is None:
+                raise
+            continue  # listed and pruned; another folder may hold the same build
         if sums and (pin is None or (sums.kernel, sums.initrd) == (pin.kernel.sha256, pin.initrd.sha256)):
             yield build, sums
 
@@ -207,6 +215,7 @@ def _from_package(access: Access, archive: SuiteAccess, arch: str, pin: Pin | No
     package = _package(archive, arch)
     if pin and package.version != pin.version:
         raise NotFoundError(f"{package.name} is there in version {package.version}", "")
+    known = access.store.find(package.digest.sha256)
     deb = access.fetcher.download(
         archive.mirror.file(package.filename),
         digest=package.digest,
@@ -220,7 +229,8 @@ def _from_package(access: Access, archive: SuiteAccess, arch: str, pin: Pin | No
             "do not use it before you know why; domu fetch --upgrade takes it all the same",
         )
     finding = None if pin else _compare(access, archive, arch, package, Sums(kernel.sha256, initrd.sha256))
-    return _Found(package.version, "package", kernel, initrd, (finding,) if finding else ())
+    findings = (finding,) if finding else ()
+    return _Found(package.version, "package", kernel, initrd, fetched=not known, findings=findings)
 
 
 def _package(archive: SuiteAccess, arch: str) -> Package:

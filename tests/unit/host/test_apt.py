@@ -149,64 +149,56 @@ PROXY = 'Acquire::http::Proxy "http://cacher.example.org:3142/";\n'
 
 
 @pytest.mark.parametrize(
-    ("apt", "mirror", "environ", "url", "why"),
+    ("apt", "mirror", "url", "why"),
     [
-        (Apt(config=PROXY), MIRROR, {}, "http://cacher.example.org:3142", "apt uses it"),
-        (Apt(config=PROXY), MIRROR, {"http_proxy": "http://x:1"}, "http://cacher.example.org:3142", "apt uses it"),
+        (Apt(config=PROXY), MIRROR, "http://cacher.example.org:3142", "apt uses it"),
         (
             Apt(config=PROXY + 'Acquire::http::Proxy::mirror.example.org "DIRECT";\n'),
             MIRROR,
-            {"http_proxy": "http://x:1"},
             None,
             "no proxy for mirror.example.org",
         ),
-        (Apt(config='Acquire::http::Proxy "cacher:3142";\n'), MIRROR, {}, "http://cacher:3142", "apt uses it"),
+        (Apt(config='Acquire::http::Proxy "cacher:3142";\n'), MIRROR, "http://cacher:3142", "apt uses it"),
         (
             Apt(config='Acquire::http::Proxy-Auto-Detect "/usr/bin/finder";\n', finder="http://found:3142/\n"),
             MIRROR,
-            {},
             "http://found:3142",
             "/usr/bin/finder",
         ),
-        (Apt(), MIRROR, {"http_proxy": "http://x:1"}, "http://x:1", "http_proxy is set"),
-        (no_apt, MIRROR, {"http_proxy": "http://x:1"}, "http://x:1", "http_proxy is set"),
-        (Apt(config=PROXY), Mirror("http://c:3142/mirror.example.org/debian"), {}, None, "the cacher c:3142 already"),
-        (Apt(), Mirror("https://mirror.example.org/debian"), {}, None, "does not look into https"),
+        (no_apt, MIRROR, None, "apt has no proxy"),
+        (Apt(config=PROXY), Mirror("http://c:3142/mirror.example.org/debian"), None, "the cacher c:3142 already"),
+        (Apt(), Mirror("https://mirror.example.org/debian"), None, "does not look into https"),
     ],
     ids=[
         "apt's",
-        "apt's before the environment's",
         "direct for this host",
         "without http://",
         "a finder",
-        "the environment's",
         "without apt",
         "a cacher in the URL",
         "https",
     ],
 )
-def test_the_proxy_that_apt_would_take(
-    apt: Runner, mirror: Mirror, environ: dict[str, str], url: str | None, why: str
-) -> None:
-    choice = find_proxy(apt, mirror=mirror, port=1, environ=environ)
+def test_the_proxy_that_apt_would_take(apt: Runner, mirror: Mirror, url: str | None, why: str) -> None:
+    choice = find_proxy(apt, mirror=mirror, port=1)
     assert choice.url == url
     assert why in choice.why
 
 
 def test_else_the_cacher_of_this_machine(cacher: Server) -> None:
-    choice = find_proxy(Apt(), mirror=MIRROR, port=cacher.server_port, environ={})
+    choice = find_proxy(Apt(), mirror=MIRROR, port=cacher.server_port)
     assert choice.url == cacher.url
     assert "apt-cacher-ng answers" in choice.why
 
 
 def test_a_finder_that_says_direct_leaves_the_rest_to_be_looked_at(cacher: Server) -> None:
     apt = Apt(config='Acquire::http::Proxy-Auto-Detect "/usr/bin/finder";\n', finder="DIRECT\n")
-    assert find_proxy(apt, mirror=MIRROR, port=cacher.server_port, environ={}).url == cacher.url
+    assert find_proxy(apt, mirror=MIRROR, port=cacher.server_port).url == cacher.url
     assert apt.ran[-1] == ("/usr/bin/finder", MIRROR.url)
 
 
 def test_else_direct_and_why(printer: Server) -> None:
-    choice = find_proxy(Apt(), mirror=MIRROR, port=printer.server_port, environ={})
+    choice = find_proxy(Apt(), mirror=MIRROR, port=printer.server_port)
     assert choice.url is None
     assert str(choice) == f"going direct: apt has no proxy and no apt-cacher answers on port {printer.server_port}"
 
@@ -218,5 +210,5 @@ def test_a_proxys_password_is_not_shown() -> None:
 @pytest.mark.parametrize("given", ["socks5h://me:secret@x:1080", "http://"])
 def test_a_proxy_of_another_kind_is_refused(given: str) -> None:
     with pytest.raises(BuilderError, match="no http:// URL") as caught:
-        find_proxy(Apt(config=f'Acquire::http::Proxy "{given}";\n'), mirror=MIRROR, environ={})
+        find_proxy(Apt(config=f'Acquire::http::Proxy "{given}";\n'), mirror=MIRROR)
     assert "secret" not in str(caught.value)
