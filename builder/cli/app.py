@@ -40,6 +40,13 @@ class Globals:
     site: Path | None = None
 
 
+def print_version(wanted: bool) -> None:
+    """Answer `--version`, which needs no command."""
+    if wanted:
+        typer.echo(f"domu {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -47,12 +54,12 @@ def options(
     site: Annotated[
         Path | None, typer.Option(help="The site's folder.", envvar="DOMU_SITE", show_default="working folder")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=print_version),
+    ] = False,
 ) -> None:
     """Build Debian preseeds, installer images and Xen configs from profiles."""
-    if version:
-        typer.echo(f"domu {__version__}")
-        raise typer.Exit
     context.obj = Globals(site)
 
 
@@ -78,10 +85,12 @@ def load_commands() -> None:
 def call(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit status: 0 fine, 1 findings, 2 usage, 3 our fault, 130 interrupted."""
     try:
-        status = app(arguments, standalone_mode=False)
+        status = app(arguments, prog_name="domu", standalone_mode=False)
     except CLICK_ERROR as error:
         error.show()  # type: ignore[attr-defined]
         return USAGE
+    except SystemExit as done:  # shell completion ends so
+        return done.code if isinstance(done.code, int) else FINE
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("interrupted", err=True)
         return INTERRUPTED
