@@ -15,13 +15,9 @@ from builder.errors import BuilderError
 
 LARGEST = 1 << 30  # bytes of one file; the GTK initrd of trixie has 83 MB
 # What dpkg-deb writes (deb(5)) and Python reads. Debian's archive has no .zst: dpkg there writes xz.
-_MODES: dict[str, Literal["r|", "r|gz", "r|bz2", "r|xz"]] = {
-    "data.tar": "r|",
-    "data.tar.gz": "r|gz",
-    "data.tar.bz2": "r|bz2",
-    "data.tar.xz": "r|xz",
-}
+_MODES: dict[str, Literal["r|", "r|gz", "r|bz2", "r|xz"]] = {"": "r|", ".gz": "r|gz", ".bz2": "r|bz2", ".xz": "r|xz"}
 _BLOCK = 1 << 18
+_LARGEST_CONTROL = 16 << 20  # bytes of one file of the control part; templates have at most 1.4 MB
 _BROKEN = "the package is damaged though its digest is right: take another source, and tell whoever built it"
 
 
@@ -32,33 +28,52 @@ def read_members(deb: BinaryIO, wanted: Collection[str]) -> Iterator[tuple[str, 
     .deb, is cut off, lacks a wanted path, or has something else than a plain file there.
     """
     missing = set(wanted)
-    with _readable():
-        part = _data_part(deb)
-        # An ArMember reads like a file and says so nowhere in its types.
-        with tarfile.open(fileobj=cast("BinaryIO", part), mode=_MODES[part.name], bufsize=_BLOCK) as data:
-            for member in data:
-                path = member.name.removeprefix("./")
-                if path in missing:
-                    missing.discard(path)
-                    yield path, member.size, _content(data, member)
-                if not missing:
-                    return
+    with _readable(), _opened_part(deb, "data.tar") as data:
+        for member in data:
+            path = member.name.removeprefix("./")
+            if path in missing:
+                missing.discard(path)
+                yield path, member.size, _content(data, member)
+            if not missing:
+                return
     raise BuilderError(f"the .deb does not hold {', '.join(sorted(missing))}", "try the other source of these media")
 
 
-def _data_part(deb: BinaryIO) -> ArMember:
-    """The member that holds the files, found step by step: ArFile would follow a negative size for ever."""
+def read_control(deb: BinaryIO, wanted: Collection[str]) -> dict[str, bytes]:
+    """The wanted files of the control part (`templates`, `config`) as far as it has them; BuilderError as above."""
+    found: dict[str, bytes] = {}
+    with _readable(), _opened_part(deb, "control.tar") as control:
+        for member in control:
+            path = member.name.removeprefix("./")
+            if path in wanted:
+                if member.size > _LARGEST_CONTROL:
+                    raise ValueError(f"its {path} has {member.size} bytes")
+                found[path] = b"".join(_content(control, member))
+    return found
+
+
+@contextmanager
+def _opened_part(deb: BinaryIO, kind: str) -> Iterator[tarfile.TarFile]:
+    part = _part(deb, kind)
+    mode = _MODES[part.name.removeprefix(kind)]
+    # An ArMember reads like a file and says so nowhere in its types.
+    with tarfile.open(fileobj=cast("BinaryIO", part), mode=mode, bufsize=_BLOCK) as data:
+        yield data
+
+
+def _part(deb: BinaryIO, kind: str) -> ArMember:
+    """The member of this kind, found step by step: ArFile would follow a negative size for ever."""
     if deb.read(len(GLOBAL_HEADER)) != GLOBAL_HEADER:
         raise ValueError("it is no ar archive")
     while member := ArMember.from_file(deb, None):
         if member.size < 0:
             raise ValueError(f"its member {member.name!r} has a negative size")
-        if member.name in _MODES:
+        if member.name.startswith(kind):
+            if member.name.removeprefix(kind) not in _MODES:
+                raise ValueError(f"{member.name} is a compression that is not read; known are {', '.join(_MODES)}")
             return member
-        if member.name.startswith("data.tar"):
-            raise ValueError(f"{member.name} is a compression that is not read; known are {', '.join(_MODES)}")
         deb.seek(member.size + member.size % 2, 1)
-    raise ValueError("it has no data.tar")
+    raise ValueError(f"it has no {kind}")
 
 
 def _content(data: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:

@@ -164,6 +164,9 @@ def by_hash_path(path: str, sha256: str) -> str:
     return f"{folder}/by-hash/SHA256/{sha256}"
 
 
+SOURCES = "main/source/Sources"  # the index of source packages, without the ending of its compression
+
+
 def packages_path(arch: str) -> str:
     """The index of ordinary packages, without the ending of its compression."""
     return f"main/binary-{arch}/Packages"

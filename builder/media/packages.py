@@ -73,15 +73,21 @@ def parse_package(stanza: Deb822) -> Package:
 
 def _stanzas(index: IO[bytes], first_line: bytes) -> Iterator[Deb822]:
     """Stanzas that begin with this line; `Package` comes first in every index that Debian's tools write."""
-    rest, starts = b"\n\n", b"\n\n" + first_line
+    for text in whole_stanzas(index):
+        yield from _cut(text, b"\n\n" + first_line)
+
+
+def whole_stanzas(index: IO[bytes]) -> Iterator[bytes]:
+    """An index in pieces that each hold some whole stanzas, with an empty line before, between and after them."""
+    rest = b"\n\n"
     while block := index.read(_BLOCK):
         whole, gap, tail = (rest + block).rpartition(b"\n\n")
         if len(tail) > _LONGEST:
             raise BuilderError("the Packages index has a stanza without end", _ELSEWHERE)
         if gap:
-            yield from _cut(whole + gap, starts)
+            yield whole + gap
         rest = gap + tail
-    yield from _cut(rest + b"\n\n", starts)
+    yield rest + b"\n\n"
 
 
 def _cut(text: bytes, starts: bytes) -> Iterator[Deb822]:
