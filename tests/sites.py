@@ -72,6 +72,7 @@ FULL: Mapping[str, Any] = {
     "mirror": "http://mirror.example.org/debian",
     "components": ["main"],
     "security": True,
+    "keyring": "keys/mirror.gpg",
     "proxy": "http://cacher.example.org:3142",
     "keep_proxy": False,
     "packages": ["vim"],

@@ -64,13 +64,15 @@ def _from_file(site: Site, name: str) -> Secret | Finding:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return Finding("S002", f"{path}: {error.strerror}", "put the hash there: domu passwd")
-    with os.fdopen(handle, "rb") as stream:
+    try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
             return Finding("S002", f"{path} is no regular file", "put the hash there: domu passwd")
         if mode & stat.S_IROTH:
             return Finding("S004", f"{path} can be read by everybody on this machine", f"chmod 600 {path}")
-        return _judged(stream.read(_LONGEST).decode(errors="replace"), str(path))
+        return _judged(os.read(handle, _LONGEST).decode(errors="replace"), str(path))
+    finally:
+        os.close(handle)
 
 
 def _from_command(argv: tuple[str, ...], runner: Runner, environment: Mapping[str, str]) -> Secret | Finding:

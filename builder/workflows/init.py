@@ -22,6 +22,7 @@ def lay(target: Path) -> tuple[str, ...]:
         "profiles/schema.json": schema_text().encode(),
         "profiles/site.yaml": read_sample("site.yaml"),
         "profiles/web1.yaml": read_sample("web1.yaml"),
+        "profiles/webserver.yaml": read_sample("webserver.yaml"),
         "preseeds/README": b"Templates here take the place of the stock ones of the same name.\n",
     }
     lay_site(target, files)
