@@ -14,7 +14,8 @@ UNITS: dict[str, int] = {
     **{letter + ending: 1 << 10 * power for power, letter in enumerate("KMGT", 1) for ending in ("", "iB")},
     **{letter + "B": 1000**power for power, letter in enumerate("kMGT", 1)},
 }
-_SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,6})?) ?(?P<unit>[A-Za-z]*)", re.ASCII)
+_SIZE = re.compile(r"(?P<number>[0-9]{1,19}(?:\.[0-9]{1,6})?) ?(?P<unit>[A-Za-z]*)", re.ASCII)
+LARGEST = 1 << 63  # what the kernel counts in; everything below reads back from its own text
 SIZE_HINT = "write a number with a unit: 1024M or 10G (1024-based), 10GB (1000-based)"
 
 
@@ -45,6 +46,8 @@ class Size:
         number = Decimal(match["number"]) * UNITS[unit]
         if number != int(number):
             raise ValueError(f"{text!r} is not a whole number of bytes")
+        if number >= LARGEST:
+            raise ValueError(f"{text!r} is more than any disk holds; {SIZE_HINT}")
         return cls(int(number))
 
     def __str__(self) -> str:
