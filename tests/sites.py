@@ -1,132 +1,68 @@
-"""Profiles for tests: a sound site in few words, one that sets every field, and a way to change one value in it."""
+"""A site in a folder, and `domu fetch` run on it within this process."""
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import io
+import shutil
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
 
-from builder.profile.load import LoadedSite, SourceText, load_site
+from builder.cli.app import call, load_commands
+from builder.host.run import Completed
+from builder.media.lock import Pin, parse_lock
+from tests.archive import sha256
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEfW8EuEKb2VCqmubrN/ACJB7LqwB5FhML94uNY4n39i nobody@example.org"
-HASH = f"$6$canary${'canary' * 14}ca"
-SITE: Mapping[str, Any] = {
-    "suite": "trixie",
-    "memory": "1G",
-    "volume_group": "vg0",
-    "nics": [{"bridge": "xenbr0"}],
-    "ssh_keys": [KEY],
-}
-# Every field of every model, each with a sound value.
-FULL: Mapping[str, Any] = {
-    "name": "web1",
-    "description": "A web server",
-    "suite": "trixie",
-    "arch": "amd64",
-    "type": "pv",
-    "memory": "1G",
-    "install_memory": "1G",
-    "vcpus": 2,
-    "cpus": "0-3",
-    "media": "iso",
-    "media_sources": ["package"],
-    "iso": "images/netinst.iso",
-    "iso_sha256": "0" * 64,
-    "domain": "example.org",
-    "dns": ["192.0.2.53"],
-    "nics": [
-        {
-            "mode": "bridge",
-            "bridge": "xenbr0",
-            "mac": "00:16:3e:00:00:01",
-            "ipv4": {"address": "192.0.2.10/24", "gateway": "192.0.2.1"},
-            "ipv6": {"address": "2001:db8::10/64", "gateway": "fe80::1"},
-        }
-    ],
-    "volume_group": "vg0",
-    "disk": {
-        "volume": "web1-disk",
-        "size": "8G",
-        "headroom": "10%",
-        "label": "gpt",
-        "method": "lvm",
-        "partitions": [
-            {
-                "mount": "/",
-                "filesystem": "ext4",
-                "minimum": "2G",
-                "priority": "3G",
-                "maximum": "4G",
-                "primary": True,
-                "name": "root",
-            }
-        ],
-    },
-    "volumes": [{"name": "data", "size": "1G", "keep": True, "mount": "/srv", "filesystem": "xfs"}],
-    "dom0_path": "/var/lib/domu",
-    "locale": "de_DE.UTF-8",
-    "keyboard": "de",
-    "timezone": "Europe/Berlin",
-    "ntp": True,
-    "mirror": "http://mirror.example.org/debian",
-    "components": ["main"],
-    "security": True,
-    "keyring": "keys/mirror.gpg",
-    "proxy": "http://cacher.example.org:3142",
-    "keep_proxy": False,
-    "packages": ["vim"],
-    "tasks": ["standard"],
-    "root": {"password": {"file": "secrets/root.hash"}, "ssh_keys": [KEY]},
-    "users": [
-        {
-            "name": "alex",
-            "full_name": "Alex Example",
-            "password": {"command": ["print-hash"]},
-            "ssh_keys": [KEY],
-            "sudo": True,
-        },
-        {"name": "kim", "password": {"env": "KIM_HASH"}},
-        {"name": "robin", "password": {"hash": HASH}},
-    ],
-    "ssh_keys": [KEY],
-    "bootloader": "pygrub",
-    "kernel_args": ["quiet"],
-    "early_commands": ["true"],
-    "late_commands": [{"run": "true", "where": "target"}],
-    "initrd_files": [{"source": "files/a", "path": "/files/a", "executable": True}],
-    "debconf": [{"owner": "d-i", "question": "a/b", "type": "string", "value": "c"}],
-    "template": "preseed.cfg.j2",
-}
+PROFILE = """\
+suite: trixie
+memory: 1G
+volume_group: vg0
+nics: [{bridge: xenbr0}]
+"""
 
 
-def source(stem: str, text: str | bytes) -> SourceText:
-    """profiles/STEM.yaml with this text."""
-    return SourceText(f"profiles/{stem}.yaml", stem, text if isinstance(text, bytes) else text.encode())
+@dataclass(frozen=True)
+class FetchSite:
+    """One guest, web1, of trixie."""
 
+    root: Path
 
-def load(guest: str | Mapping[str, Any] = "{}\n", **others: str | Mapping[str, Any]) -> LoadedSite:
-    """site.yaml of SITE unless given, web1.yaml with `guest`, and others by stem."""
-    files = {"site": SITE, "web1": guest} | others
-    return load_site([source(stem, as_yaml(text)) for stem, text in files.items()])
+    @classmethod
+    def lay(cls, root: Path) -> FetchSite:
+        (root / "profiles").mkdir(parents=True)
+        (root / "profiles/web1.yaml").write_text(PROFILE)
+        return cls(root)
 
+    def argv(self, *words: str) -> list[str]:
+        return ["--site", str(self.root), "fetch", *words]
 
-def as_yaml(text: str | Mapping[str, Any]) -> str:
-    """JSON is YAML, as long as it is ASCII or has no surrogate pairs."""
-    return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    def domu(self, *words: str) -> Completed:
+        """Run `domu fetch`."""
+        argv = self.argv(*words)
+        out, err = io.StringIO(), io.StringIO()
+        load_commands()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = call(argv)
+        return Completed(tuple(argv), status, out.getvalue().encode(), err.getvalue().encode())
 
+    @property
+    def lock(self) -> Path:
+        return self.root / "profiles/media.lock"
 
-def changed(profile: Mapping[str, Any], path: Sequence[str | int], value: Any) -> dict[str, Any]:
-    """A copy with one value set."""
-    copied: Any = copy.deepcopy(dict(profile))
-    inner = copied
-    for part in path[:-1]:
-        inner = inner[part]
-    inner[path[-1]] = value
-    result: dict[str, Any] = copied
-    return result
+    @property
+    def pin(self) -> Pin:
+        return parse_lock(self.lock.read_text(), name="media.lock")["trixie", "amd64"]
 
+    def path_of(self, digest: str) -> Path:
+        """Where the cache keeps the file with this SHA-256."""
+        return self.root / "cache/sha256" / digest[:2] / digest[2:]
 
-def codes(loaded: LoadedSite) -> list[str]:
-    """The codes of all findings, in order."""
-    return [finding.code for finding in loaded.findings]
+    def holds(self, media: Mapping[str, bytes]) -> bool:
+        """Whether all of them are in the cache, whole."""
+        paths = {sha256(data): self.path_of(sha256(data)) for data in media.values()}
+        return all(path.exists() and sha256(path.read_bytes()) == digest for digest, path in paths.items())
+
+    def clear_cache(self) -> None:
+        """As after `make clean`, but with the lock."""
+        shutil.rmtree(self.root / "cache")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
@@ -39,10 +39,11 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A mapping."""
+    """A mapping; `keys` has the places of the keys, `entries` those of the values."""
 
     entries: Mapping[str, Tree]
     place: Place
+    keys: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class _Reader:
         elif isinstance(event, yaml.SequenceStartEvent):
             tree = Listing(tuple(self._items(depth, spoken=spoken)), place)
         else:
-            tree = Branch(self._entries(depth, spoken=spoken), place)
+            tree = self._branch(place, depth, spoken=spoken)
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(tree, self.values - before, _height(tree))
         return tree
@@ -235,9 +236,9 @@ class _Reader:
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             yield self._tree(event, depth + 1, spoken=spoken)
 
-    def _entries(self, depth: int, *, spoken: bool) -> Mapping[str, Tree]:
+    def _branch(self, start: Place, depth: int, *, spoken: bool) -> Branch:
         entries: dict[str, Tree] = {}
-        first: dict[str, int] = {}
+        keys: dict[str, Place] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             place = self._place(event)
             key = self._key(event, depth)
@@ -247,10 +248,10 @@ class _Reader:
                 continue
             if key in entries:
                 name = f"the key {shown(key)}" if spoken else "a key"
-                self._report("P006", f"{name} stands in line {first[key]} already", "keep one of them", place)
+                self._report("P006", f"{name} stands in line {keys[key].line} already", "keep one of them", place)
                 continue
-            entries[key], first[key] = tree, place.line
-        return entries
+            entries[key], keys[key] = tree, place
+        return Branch(entries, start, keys)
 
     def _key(self, event: Any, depth: int) -> str | None:
         if isinstance(event, yaml.ScalarEvent) and not event.tag and event.value:

@@ -59,7 +59,7 @@ def explain(error: ValidationError, tree: Branch, *, partial: bool) -> list[Find
         unread = isinstance(seen, Leaf) and seen.value is UNREAD and items[0]["type"] != "extra_forbidden"
         # With wrong values inside, the list is too short to pydantic and no other branch of a union fits: no news.
         if not unread and not deeper:
-            findings.append(_finding(path, items, seen, find_place(tree, path)))
+            findings.append(_finding(tree, path, items))
     return findings
 
 
@@ -78,7 +78,8 @@ def _own_path(tree: Tree, item: Mapping[str, Any]) -> Path:
     return tuple(path)
 
 
-def _finding(path: Path, items: Sequence[Mapping[str, Any]], seen: Tree | None, place: Place) -> Finding:
+def _finding(tree: Branch, path: Path, items: Sequence[Mapping[str, Any]]) -> Finding:
+    seen, place = _at(tree, path), find_place(tree, path)
     name = path_text(path)
     spoken = all(isinstance(part, int) or part in SPOKEN_KEYS for part in path)
     if path[:1] in {("root",), ("users",)} and len(path) <= 2 and isinstance(seen, Leaf):
@@ -87,7 +88,7 @@ def _finding(path: Path, items: Sequence[Mapping[str, Any]], seen: Tree | None, 
     if "missing" in types:
         return Finding("P031", f"{name} is missing", _field_hint(path), place)
     if "extra_forbidden" in types:
-        return _unknown_key(path, place)
+        return _unknown_key(path, _key_place(tree, path) or place)
     if "secret" in types:
         hint = "never write a password itself: `domu passwd` asks for it and prints the hash to write here"
         return Finding("S001", f"{name} {_message(items, 'secret')}", hint, place)
@@ -180,6 +181,11 @@ def _below(tree: Tree, part: str | int) -> Tree | None:
     if isinstance(tree, Listing) and isinstance(part, int) and part < len(tree.items):
         return tree.items[part]
     return None
+
+
+def _key_place(tree: Tree, path: Path) -> Place | None:
+    around = _at(tree, path[:-1])
+    return around.keys.get(str(path[-1])) if isinstance(around, Branch) else None
 
 
 def _at(tree: Tree, path: Path) -> Tree | None:

@@ -118,7 +118,8 @@ def merge(base: Branch, over: Branch, *, key: str = "") -> Branch:
             entries[name] = merge(below, tree, key=name)
         else:
             entries[name] = _settled(tree, name)
-    return Branch(entries, over.place)
+    keys = {**base.keys, **{name.removesuffix("+"): place for name, place in over.keys.items()}}
+    return Branch(entries, over.place, keys)
 
 
 def _added(below: Tree | None, tree: Tree) -> Tree:

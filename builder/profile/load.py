@@ -114,7 +114,7 @@ def _name(layer: Layer) -> str:
 
 
 def _guest(tree: Branch, name: str, *, partial: bool = False) -> tuple[Guest | None, list[Finding]]:
-    whole = Branch({"name": Leaf("unnamed" if partial else name, NOWHERE), **tree.entries}, tree.place)
+    whole = Branch({"name": Leaf("unnamed" if partial else name, NOWHERE), **tree.entries}, tree.place, tree.keys)
     try:
         return Guest.model_validate(_plain(whole)), []
     except ValidationError as error:

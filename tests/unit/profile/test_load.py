@@ -145,10 +145,10 @@ def test_all_errors_of_all_files_at_once_each_where_it_stands() -> None:
         ["profiles/broken.yaml:2:1", "error P002"],
         ["profiles/db1.yaml:1:15", "error P032"],
         ["profiles/site.yaml:1:218", "error P032"],
-        ["profiles/web1.yaml:1:9", "error P030"],
+        ["profiles/web1.yaml:1:1", "error P030"],
         ["profiles/web1.yaml:2:8", "error P032"],
+        ["profiles/web1.yaml:6:7", "error P030"],
         ["profiles/web1.yaml:6:7", "error P031"],
-        ["profiles/web1.yaml:6:15", "error P030"],
     ]
     assert loaded.guests == ()
     assert loaded.names == ("broken", "db1", "web1")
