@@ -18,7 +18,7 @@ from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
 from builder.host.store import Store
-from builder.image.initrd import PRESEED, InitrdPayload
+from builder.image.initrd import PRESEED, InitrdFacts, InitrdPayload, read_initrd
 from builder.image.manifest import Manifest, Output, canonical, digest, parse_manifest, render_manifest
 from builder.profile.show import profile_data
 from builder.progress import Progress
@@ -102,6 +102,7 @@ class _Workshop:
         self.store = Store(site.cache, progress)
         self._accesses: dict[Terms, Access] = {}
         self._asked: set[tuple[Terms, str, str]] = set()
+        self._facts: dict[str, InitrdFacts] = {}  # by the base's digest: unpacking 140 MB to look costs 0.3 s
 
     def __enter__(self) -> Self:
         return self
@@ -126,12 +127,19 @@ class _Workshop:
         with files.staged_folder(folder) as staged:
             outputs = {
                 path.relative_to(staged).as_posix(): Output(*file_digest(path))
-                for path in _write(artefacts, media, extra, staged)
+                for path in _write(artefacts, media, self._facts_of(media), extra, staged)
             }
             manifest = replace(manifest, outputs=outputs)
             files.write_atomic(staged / MANIFEST, render_manifest(manifest).encode(), mode=_PUBLIC)
             files.replace_folder(staged, folder)
         return Built(manifest, folder, fresh=True), findings
+
+    def _facts_of(self, media: InstallerMedia) -> InitrdFacts:
+        base = media.initrd
+        if base.sha256 not in self._facts:
+            with base.path.open("rb") as stream:
+                self._facts[base.sha256] = read_initrd(stream)
+        return self._facts[base.sha256]
 
     def _access(self, terms: Terms) -> Access:
         if terms not in self._accesses:
@@ -221,7 +229,9 @@ def _texts(artefacts: Artefacts) -> dict[str, str]:
     }
 
 
-def _write(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes], folder: Path) -> Iterator[Path]:
+def _write(
+    artefacts: Artefacts, media: InstallerMedia, facts: InitrdFacts, extra: Mapping[str, bytes], folder: Path
+) -> Iterator[Path]:
     """Write every artefact but the manifest; what may hold secrets is the owner's alone."""
     for name, text in _texts(artefacts).items():
         files.private_folder((folder / name).parent)
@@ -233,7 +243,7 @@ def _write(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, byte
     payloads |= {path: InitrdPayload(text.encode(), _PRIVATE) for path, text in artefacts.preseed.files.items()}
     runnable = {file.path for file in artefacts.guest.initrd_files if file.executable}
     payloads |= {path: InitrdPayload(data, 0o700 if path in runnable else _PRIVATE) for path, data in extra.items()}
-    repack(media.initrd.path, payloads, folder / "initrd.gz", mode=_PRIVATE)
+    repack(media.initrd.path, payloads, folder / "initrd.gz", facts=facts, mode=_PRIVATE)
     yield folder / "initrd.gz"
     if media.iso is not None:
         files.write_in_front(b"", media.iso, folder / "installer.iso", mode=_PUBLIC)
