@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.cli.app import call, load_commands
-from tests.sites import HASH, SITE, as_yaml
+from tests.profiles import HASH, SITE, as_yaml
 
 load_commands()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builder.profile.load import LoadedSite, load_site
 from builder.profile.show import profile_text
-from tests.sites import SITE, as_yaml, source
+from tests.profiles import SITE, as_yaml, source
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{1,8}", fullmatch=True)
 TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.profile.document import Branch, Leaf, Listing, Tree, read_document
-from tests.sites import source
+from tests.profiles import source
 
 KNOWN = frozenset({"a", "b", "keyboard", "mac", "packages"})
 

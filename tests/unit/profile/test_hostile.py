@@ -10,7 +10,7 @@ import pytest
 from builder.findings import Severity
 from builder.profile.explain import MODELS
 from builder.profile.show import profile_data
-from tests.sites import FULL, changed, load
+from tests.profiles import FULL, changed, load
 
 Path = tuple[str | int, ...]
 HOSTILE = {

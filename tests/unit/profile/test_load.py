@@ -10,7 +10,7 @@ import pytest
 from builder.findings import Severity
 from builder.profile.load import SourceText, load_site
 from builder.profile.show import profile_data, profile_text, why_data
-from tests.sites import FULL, HASH, SITE, changed, codes, load
+from tests.profiles import FULL, HASH, SITE, changed, codes, load
 
 
 def test_a_profile_that_sets_every_field_is_sound() -> None:

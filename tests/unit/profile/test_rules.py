@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builder.profile.rules import BOOTLOADERS, place_of
-from tests.sites import FULL, KEY, SITE, load
+from tests.profiles import FULL, KEY, SITE, load
 
 NIC = "nics:\n  - bridge: xenbr0\n    ipv4:\n      address: 192.0.2.10/24\n      gateway: 192.0.2.1\n"
 PARTITION = "disk:\n  partitions:\n    - mount: /\n      minimum: 2G\n"

@@ -14,7 +14,7 @@ import yaml
 from builder.profile.explain import MODELS
 from builder.profile.load import SourceText, load_site
 from builder.profile.schema import profile_schema, schema_text
-from tests.sites import FULL
+from tests.profiles import FULL
 
 PROFILES = Path(__file__).parents[3] / "profiles"
 FILES = sorted(PROFILES.glob("*.yaml"))

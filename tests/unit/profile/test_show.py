@@ -7,7 +7,7 @@ import yaml
 
 from builder.profile.load import load_site
 from builder.profile.show import derived_data, profile_data, profile_text, why_data
-from tests.sites import FULL, HASH, SITE, changed, load, source
+from tests.profiles import FULL, HASH, SITE, changed, load, source
 
 
 def test_what_is_shown_loads_again_as_the_same_guest() -> None:
