@@ -14,3 +14,7 @@ def keys() -> Iterator[Keys]:
     """Real OpenPGP keys, made once per run."""
     with made_keys() as keys:
         yield keys
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="rewrite tests/golden/cases; then read the diff")
