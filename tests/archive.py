@@ -231,8 +231,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, files: dict[str, bytes], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.files = files
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.spoilt: dict[str, bytes] = {}  # what a cacher keeps until it is asked with no-cache
@@ -267,9 +267,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def served(files: dict[str, bytes]) -> Iterator[Server]:
+def served(files: dict[str, bytes], port: int = 0) -> Iterator[Server]:
     """A running server, and its end."""
-    with Server(files) as server:
+    with Server(files, port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -381,7 +381,7 @@ def silent(handler: Handler, _body: bytes) -> None:
 def drip(handler: Handler, body: bytes) -> None:
     """A byte now and then, often enough that no read ever times out."""
     handler.head(200, {"Content-Length": str(len(body))})
-    for byte in body:
+    for byte in body[:500]:  # ten seconds, should nobody lose patience
         handler.wfile.write(bytes([byte]))
         if handler.server.ending.wait(0.02):
             break
