@@ -29,9 +29,10 @@ class FetchSite:
     root: Path
 
     @classmethod
-    def lay(cls, root: Path) -> FetchSite:
+    def lay(cls, root: Path, more: str = "") -> FetchSite:
+        """`more` is added to the guest's profile."""
         (root / "profiles").mkdir(parents=True)
-        (root / "profiles/web1.yaml").write_text(PROFILE)
+        (root / "profiles/web1.yaml").write_text(PROFILE + more)
         return cls(root)
 
     def argv(self, *words: str) -> list[str]:

@@ -2,55 +2,39 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from builder.cli.app import call, load_commands
 from builder.host.run import Completed, run
-from builder.media.lock import parse_lock
 from tests.archive import Keys, Server, flip, flipped, served, sha256
 from tests.netboot import ABI, NETBOOT, NEW, NEW_ABI, OLD, PACKAGE, Build, NetbootArchive
+from tests.sites import FetchSite
 
 FIRST, SECOND = Build.make(), Build.make(NEW, NEW_ABI)
 DOMU = "from builder.cli.app import main; main()"
-PROFILE = """\
-suite: trixie
-memory: 1G
-volume_group: vg0
-nics: [{bridge: xenbr0}]
-"""
 
 
 @dataclass
 class Scene:
     """A site, an archive and its server."""
 
-    site: Path
+    site: FetchSite
     archive: NetbootArchive
     server: Server
     keyring: Path
 
     def domu(self, *words: str, mirror: str = "") -> Completed:
-        """Run `domu fetch` within this process, which spares its start."""
-        argv = self.argv(*words, mirror=mirror)
-        out, err = io.StringIO(), io.StringIO()
-        load_commands()
-        with redirect_stdout(out), redirect_stderr(err):
-            status = call(argv)
-        return Completed(tuple(argv), status, out.getvalue().encode(), err.getvalue().encode())
+        """Run `domu fetch` against the archive."""
+        return self.site.domu(*self.terms(mirror), *words)
 
-    def argv(self, *words: str, mirror: str = "") -> list[str]:
-        told = ["--mirror", mirror or self.server.url, "--proxy", "none", "--keyring", str(self.keyring)]
-        return ["--site", str(self.site), "fetch", *told, *words]
+    def terms(self, mirror: str = "") -> list[str]:
+        return ["--mirror", mirror or self.server.url, "--proxy", "none", "--keyring", str(self.keyring)]
 
     def fetch(self, *words: str) -> Completed:
         """The same, where it must end well."""
@@ -60,20 +44,17 @@ class Scene:
 
     @property
     def lock(self) -> Path:
-        return self.site / "profiles/media.lock"
+        return self.site.lock
 
     def holds(self, build: Build) -> bool:
-        """Whether both files of this build are in the cache, whole."""
-        found = [self.site / "cache/sha256" / sha256(data)[:2] / sha256(data)[2:] for data in build.media.values()]
-        return all(path.exists() and sha256(path.read_bytes()) in path.as_posix().replace("/", "") for path in found)
+        return self.site.holds(build.media)
 
     def clear_cache(self) -> None:
-        """As after `make clean`, but with the lock."""
-        shutil.rmtree(self.site / "cache")
+        self.site.clear_cache()
         self.server.asked.clear()
 
     def pinned(self) -> str:
-        return parse_lock(self.lock.read_text(), name="media.lock")["trixie", "amd64"].version
+        return self.site.pin.version
 
 
 @pytest.fixture
@@ -81,9 +62,7 @@ def scene(tmp_path: Path, keys: Keys) -> Iterator[Scene]:
     archive = NetbootArchive(keys, tmp_path)
     archive.lay(FIRST)
     archive.publish()
-    site = tmp_path / "site"
-    (site / "profiles").mkdir(parents=True)
-    (site / "profiles/web1.yaml").write_text(PROFILE)
+    site = FetchSite.lay(tmp_path / "site")
     with served(archive.files) as server:
         yield Scene(site, archive, server, keys.keyring(tmp_path / "keyring.gpg", "archive"))
 
@@ -244,7 +223,7 @@ def test_a_broken_lock_stops_before_anything_is_asked(scene: Scene, upgrade: lis
 def test_a_spoilt_file_in_the_cache_is_fetched_again(scene: Scene) -> None:
     scene.fetch()
     digest = sha256(FIRST.media["initrd.gz"])
-    path = scene.site / "cache/sha256" / digest[:2] / digest[2:]
+    path = scene.site.path_of(digest)
     path.chmod(0o644)
     path.write_bytes(flip(path.read_bytes()))
     done = scene.fetch()
@@ -312,13 +291,13 @@ def test_a_password_in_the_mirrors_url_is_shown_nowhere(scene: Scene) -> None:
     done = scene.domu("--preflight", mirror=mirror)
     assert done.status == 0
     assert b"sesame" not in done.stdout + done.stderr + scene.lock.read_bytes()
-    kept = [path for path in (scene.site / "cache").rglob("*") if path.is_file()]
+    kept = [path for path in (scene.site.root / "cache").rglob("*") if path.is_file()]
     assert not [path for path in kept if b"sesame" in path.read_bytes()]
 
 
 def test_two_runs_at_once_share_the_work(scene: Scene) -> None:
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(run, [sys.executable, "-c", DOMU, *scene.argv()]) for _ in range(2)]
+        runs = [pool.submit(run, [sys.executable, "-c", DOMU, *scene.site.argv(*scene.terms())]) for _ in range(2)]
     assert [one.result().status for one in runs] == [0, 0]
     assert scene.holds(FIRST)
     images = [path for path, _headers in scene.server.asked if path.endswith(("/linux", "/initrd.gz"))]
@@ -343,7 +322,7 @@ def test_what_cannot_be_done_is_said(scene: Scene, words: list[str], said: str) 
 
 
 def test_broken_profiles_refuse_unless_a_suite_is_named(scene: Scene) -> None:
-    (scene.site / "profiles/db1.yaml").write_text("suite: trixie\nmemry: 1G\n")
+    (scene.site.root / "profiles/db1.yaml").write_text("suite: trixie\nmemry: 1G\n")
     refused = scene.domu()
     assert refused.status == 1
     assert "db1.yaml:2" in refused.stderr.decode()
