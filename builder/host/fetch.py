@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -30,6 +29,7 @@ from builder.host.answers import (
     shown_url,
     validator,
 )
+from builder.host.part import Part
 from builder.host.store import Blob, DigestError, Store
 from builder.media.release import Digest
 from builder.progress import Progress
@@ -55,47 +55,6 @@ class Timeouts:
     silence: float = 60.0
     window: float = 60.0
     least: int = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One file on its way: `part` grows in the store's incoming folder, `tag` tells what answer it began with."""
-
-    url: str
-    digest: Digest
-    store: Store
-    what: str
-    part: Path
-
-    @property
-    def tag(self) -> Path:
-        return self.part.with_suffix(".tag.part")
-
-    def arrived(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
-
-    def size(self) -> int | None:
-        """Of the whole file: as the digest says, else as the answer said with which the part began."""
-        return self._tagged().get("size") if self.digest.size is None else self.digest.size
-
-    def if_same(self) -> dict[str, str]:
-        """If-Range, when the part began at this URL; else the digest decides whether the pieces fit."""
-        kept = self._tagged()
-        return {"If-Range": kept["validator"]} if kept.get("url") == self.url and kept["validator"] else {}
-
-    def remember(self, validator: str, size: int | None) -> None:
-        self.tag.write_text(json.dumps({"url": self.url, "validator": validator, "size": size}))
-
-    def drop(self) -> None:
-        with self.store.writing(0):
-            self.part.unlink(missing_ok=True)
-            self.tag.unlink(missing_ok=True)
-
-    def _tagged(self) -> dict[str, Any]:
-        with suppress(FileNotFoundError, ValueError):  # a crash may have cut it
-            kept: dict[str, Any] = json.loads(self.tag.read_text())
-            return kept
-        return {}
 
 
 class _Session(requests.Session):
@@ -187,73 +146,73 @@ class Fetcher:
             return blob
         with store.lock(f"fetch-{digest.sha256}", f"fetches {what}"):
             return store.find(digest.sha256) or self._obtain(
-                _Job(url, digest, store, what, store.incoming(digest.sha256))
+                Part(url, digest, store, what, store.incoming(digest.sha256))
             )
 
-    def _obtain(self, job: _Job) -> Blob:
+    def _obtain(self, part: Part) -> Blob:
         """Plainly; when what came is wrong, once more from zero past the caches on the way."""
-        continued = job.arrived() > 0
+        continued = part.arrived() > 0
         try:
-            return self._receive_and_admit(job, {})
+            return self._receive_and_admit(part, {})
         except MismatchError as error:
-            job.drop()
+            part.drop()
             if continued:
                 self._progress.say(f"{error.message}; an earlier run began it, so now from the start")
-                return self._obtain(job)
+                return self._obtain(part)
             self._progress.say(f"{error.message}; asking once more past every cache (Cache-Control: no-cache)")
         try:
             # apt-cacher-ng 3.7.4 fetches afresh on this header and replaces what it kept; Pragma does nothing there.
-            blob = self._receive_and_admit(job, _past_caches)
+            blob = self._receive_and_admit(part, _past_caches)
         except MismatchError as error:
-            job.drop()
+            part.drop()
             raise MismatchError(
                 f"{error.message}, and so it is past every cache", "the mirror or the cacher is broken: take another"
             ) from error
-        self._progress.say(f"{job.what}: right this time; a broken copy in a cacher has been replaced by this one")
+        self._progress.say(f"{part.what}: right this time; a broken copy in a cacher has been replaced by this one")
         return blob
 
-    def _receive_and_admit(self, job: _Job, headers: Mapping[str, str]) -> Blob:
-        source = self._persist(job.url, lambda: self._receive(job, headers))
+    def _receive_and_admit(self, part: Part, headers: Mapping[str, str]) -> Blob:
+        source = self._persist(part.url, lambda: self._receive(part, headers))
         try:
-            blob = job.store.admit(job.part, sha256=job.digest.sha256)
+            blob = part.store.admit(part.path, sha256=part.digest.sha256)
         except DigestError as error:
             raise MismatchError(
-                f"{job.what} from {source} has the wrong content"
+                f"{part.what} from {source} has the wrong content"
                 f" (SHA-256 {error.seen[:16]}..., due is {error.expected[:16]}...)",
                 ASTRAY,
             ) from error
-        job.drop()  # its tag
+        part.drop()  # its tag
         return blob
 
-    def _receive(self, job: _Job, headers: Mapping[str, str]) -> str:
+    def _receive(self, part: Part, headers: Mapping[str, str]) -> str:
         """Append what is missing to the part, or begin it anew where the server does not continue; tells from where."""
-        kept = job.arrived()
-        if kept == job.size():
-            with job.store.writing(0):
-                job.part.touch()  # it may be an empty file
+        kept = part.arrived()
+        if kept == part.size():
+            with part.store.writing(0):
+                part.path.touch()  # it may be an empty file
             return "an earlier run"
-        if kept > (job.size() or _LARGEST):
-            job.drop()
+        if kept > (part.size() or _LARGEST):
+            part.drop()
             kept = 0
-        asked = {"Range": f"bytes={kept}-", **job.if_same()} if kept else dict(headers)
+        asked = {"Range": f"bytes={kept}-", **part.if_same()} if kept else dict(headers)
         try:
-            with self._answer(job.url, asked) as (answer, final):
+            with self._answer(part.url, asked) as (answer, final):
                 kept, total = extent(answer.status_code, answer.headers, kept)
-                _refuse_size(job.digest.size, total, final)
-                self._append(job, answer, final, kept, job.digest.size if total is None else total)
+                _refuse_size(part.digest.size, total, final)
+                self._append(part, answer, final, kept, part.digest.size if total is None else total)
                 return final
         except WrongPartError:
-            job.drop()
+            part.drop()
             raise
 
-    def _append(self, job: _Job, answer: requests.Response, final: str, kept: int, total: int | None) -> None:
+    def _append(self, part: Part, answer: requests.Response, final: str, kept: int, total: int | None) -> None:
         """Write the body behind the first `kept` bytes of the part; `total` is the size of the whole file."""
         arrived = kept
-        self._progress.start(job.what, total, done=kept)
+        self._progress.start(part.what, total, done=kept)
         try:
-            with job.store.writing((total or kept) - kept), job.part.open("ab") as file:
+            with part.store.writing((total or kept) - kept), part.path.open("ab") as file:
                 file.truncate(kept)
-                job.remember(validator(answer.headers), total)
+                part.remember(validator(answer.headers), total)
                 for chunk in self._chunks(answer):
                     arrived += len(chunk)
                     _refuse_longer(arrived, final, total or _LARGEST)
