@@ -135,7 +135,10 @@ def plan_udebs(udebs: Sequence[Udeb], *, present: dict[str, Present], abi: str) 
 def _is_current(udeb: Udeb, present: dict[str, Present]) -> bool:
     """As is_installed() of anna's util.c: there, and not older than the mirror's."""
     there = present.get(udeb.package.name)
-    return there is not None and Version(there.version) >= udeb.package.sort_key
+    try:
+        return there is not None and Version(there.version) >= udeb.package.sort_key
+    except ValueError:
+        return False  # a version that is none: anna plays safe and fetches
 
 
 class _Resolver:

@@ -105,6 +105,7 @@ CASES: dict[str, tuple[list[str], str, list[str]]] = {
     ),
     "the first alternative alone": ([udeb("a", "standard", Depends="b | c"), udeb("b"), udeb("c")], "", ["a", "b"]),
     "an epoch is no obstacle": ([udeb("main-menu", "standard", Version="1:0.1")], IN_INITRD, ["main-menu"]),
+    "a version that is none": ([udeb("odd", "standard")], "Package: odd\nVersion: ?\n", ["odd"]),
     "nothing from nothing": ([], "", []),
 }
 
