@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 FINE, FINDINGS, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 # One module per command or group of commands; each registers itself on `app` when imported.
-COMMANDS = ("init", "show", "schema", "passwd", "fetch", "render", "build", "check", "recipe", "initrd", "preseed")
+COMMANDS = (
+    "init",
+    "show",
+    "schema",
+    "passwd",
+    "fetch",
+    "render",
+    "build",
+    "check",
+    "recipe",
+    "initrd",
+    "preseed",
+    "catalogue",
+    "explain",
+)
 
 app = typer.Typer(
     name="domu",
@@ -68,6 +82,13 @@ def site_of(context: typer.Context) -> Site:
     from builder.host.site import find_site
 
     return find_site(context.obj.site)
+
+
+def maybe_site_of(context: typer.Context) -> Site | None:
+    """As site_of, but None outside of any site."""
+    from builder.host.site import find_site_or_none
+
+    return find_site_or_none(context.obj.site)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from builder.preseed.templates import Template, parse_templates
 from builder.preseed.untemplated import DECLARED
 
 SHIPPED = Path(__file__).parent.parent / "catalogues"
-ENDING = ".json.xz"
+ENDING = ".json.gz"
 _INITRD_TEMPLATES = re.compile(r"var/lib/dpkg/info/(?P<package>[^/]+)\.templates", re.ASCII)
 _NOTES = "catalogue"
 

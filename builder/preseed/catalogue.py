@@ -10,6 +10,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -108,6 +109,12 @@ class Catalogue:
         answer = self.may_exist(name)
         return answer.question if isinstance(answer, Known) else None
 
+    def matching(self, pattern: str) -> tuple[Question, ...]:
+        """Questions whose name holds this text, or matches it when it has a `*`; all for an empty one."""
+        glob = pattern if "*" in pattern else f"*{pattern}*"
+        exact = self.by_name.get(pattern)
+        return (exact,) if exact else tuple(found for found in self.questions if fnmatchcase(found.name, glob))
+
     def may_exist(self, name: str) -> Answer:
         """Is this a question? Never Unknown while a package that could own it is unread."""
         if question := self.by_name.get(name):
@@ -121,6 +128,8 @@ class Catalogue:
 
     def _possible_owners(self, name: str) -> tuple[str, ...]:
         first, *rest = name.split("/")
+        if first == "shared":  # any package may put a question there
+            return tuple(unread.package for unread in self.unread)
         words = [first, *rest] if first in SHARED_PREFIXES else [first]
         return next((owners for word in words if (owners := self.owners_by_prefix.get(word))), ())
 

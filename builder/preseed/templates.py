@@ -26,6 +26,7 @@ _WANTED = frozenset({b"template", b"type", b"default", b"choices", b"description
 _COMMA = re.compile(r"(?<!\\),")
 _ESCAPED = re.compile(r"\\([, ])")
 # po-debconf(7): a remark for translators at the end of a value, not part of it.
+_LATER = re.compile(r"@[A-Z_]+@")  # filled in while the package is built
 _REMARK = re.compile(r"\[ [^]]*\]$")
 
 
@@ -90,7 +91,7 @@ class _Stanza:
         """The template, or None with the reason among the findings."""
         text = {field.decode(): self._text(value, findings) for field, value in self.fields.items()}
         if source:
-            text = {field: _REMARK.sub("", value).rstrip() for field, value in text.items()}
+            text = {field: _REMARK.sub("", _LATER.sub("", value)).rstrip() for field, value in text.items()}
         name, kind = text.get("template", ""), text.get("type", "")
         if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
             findings.add(

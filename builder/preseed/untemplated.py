@@ -110,9 +110,9 @@ FAMILIES = (
         "apt-setup 1:0.195 generators/60local; not yet in bookworm's 1:0.182", _TRIXIE,
     ),
     Family(
-        r"mirror/[a-z]+/(hostname|directory|proxy)",
+        r"mirror/(https?|ftp)/(hostname|directory|proxy)",
         "mirror/PROTOCOL/{hostname,directory,proxy}", "string", "choose-mirror",
-        "The mirror and the proxy for a protocol other than http",
+        "The mirror and the proxy for a protocol: http, https or ftp",
         "db_get with the value of mirror/protocol in the name",
     ),
     Family(

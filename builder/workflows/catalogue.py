@@ -15,9 +15,7 @@ from builder.findings import Finding
 from builder.host.catalogue import (
     ENDING,
     SHIPPED,
-    FoundCatalogue,
     Maker,
-    find_catalogue,
     keep_catalogue,
 )
 from builder.host.fetch import Fetcher, MismatchError, NotFoundError, UnreachableError
@@ -32,12 +30,11 @@ from builder.media.packages import Package, unpack_index
 from builder.media.release import Digest
 from builder.media.udebs import Present, parse_present
 from builder.preseed.catalogue import Catalogue, Provenance
-from builder.preseed.catalogue_diff import CatalogueDiff, diff_catalogues
 from builder.preseed.catalogue_form import write_compact
 from builder.preseed.owners import ASKING_PACKAGES, ASKING_WITHOUT_DEPENDENCY, TWINS
 from builder.progress import Progress, Silence
 from builder.workflows.access import Access, SuiteAccess, Terms
-from builder.workflows.media import obtain, read_lock
+from builder.workflows.media import obtain
 
 SOURCE_ORDER = ("images", "package")
 NOT_THERE = "the mirror does not have it"
@@ -70,7 +67,7 @@ def update(
 ) -> Iterator[Updated]:
     """Make the catalogues of these suites into the site's cache, or the user's; `ship`: into the package instead."""
     cache = site.cache if site else user_cache()
-    lock_file = site.media_lock if site else cache / "media.lock"
+    lock_file = site.media_lock if site else cache.resolve() / "media.lock"
     with Access(Store(cache, progress), terms, progress=progress, now=now) as access:
         for suite in suites:
             catalogue, findings = make_catalogue(access, lock_file, suite=suite, arch=arch)
@@ -80,18 +77,6 @@ def update(
             else:
                 path = keep_catalogue(access.store, catalogue).path
             yield Updated(catalogue, findings, path)
-
-
-def look_up(site: Site | None, suite: str, arch: str = "amd64") -> FoundCatalogue:
-    """The catalogue for the build that the site pins, else for whatever is newest here; opens no connection."""
-    pin = read_lock(site.media_lock).get((suite, arch)) if site else None
-    stores = [Store(folder) for folder in ([site.cache] if site else []) + [user_cache()]]
-    return find_catalogue(suite, arch, stores=stores, installer=pin.version if pin else "")
-
-
-def compare(site: Site | None, old: str, new: str) -> CatalogueDiff:
-    """What changes for preseeds from one suite to another."""
-    return diff_catalogues(look_up(site, old).catalogue, look_up(site, new).catalogue)
 
 
 def make_catalogue(
@@ -186,6 +171,7 @@ def _fetch_all(
     """Each file, or why it cannot be had, in the order given; a few at a time, as most of the time is waiting."""
     limit = _LARGEST[provenance]
     mirror, proxy = access.mirror, access.proxy.url
+    store = Store(access.store.root)  # a silent one: these threads wait for each other
     fetchers: SimpleQueue[Fetcher] = SimpleQueue()
 
     def fetch(one: _Wanted) -> Blob | str:
@@ -193,7 +179,7 @@ def _fetch_all(
             return f"it has more than {limit / 1e6:.0f} MB"
         fetcher = fetchers.get()
         try:
-            return fetcher.download(mirror.file(one.path), digest=one.digest, store=access.store, what=one.name)
+            return fetcher.download(mirror.file(one.path), digest=one.digest, store=store, what=one.name)
         except NotFoundError:
             return NOT_THERE
         except UnreachableError:

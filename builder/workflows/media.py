@@ -11,10 +11,11 @@ from builder.errors import BuilderError
 from builder.findings import Finding
 from builder.host.fetch import NotFoundError, UnreachableError
 from builder.host.files import write_atomic
+from builder.host.pins import read_lock
 from builder.host.store import Blob, Store
 from builder.image.initrd import read_initrd
 from builder.media.deb import read_members
-from builder.media.lock import MediaKey, Pin, describe_change, parse_lock, render_lock
+from builder.media.lock import MediaKey, Pin, describe_change, render_lock
 from builder.media.mirror import netboot_path, packages_path, suite_path
 from builder.media.netboot import (
     INITRD,
@@ -99,16 +100,6 @@ def obtain(
         changes=describe_change(pin, new),
         findings=(*access.suite(suite).findings, *found.findings),
     )
-
-
-def read_lock(lock_file: Path) -> dict[MediaKey, Pin]:
-    """The pins of a site; none when there is no lock file yet. BuilderError when it cannot be read."""
-    try:
-        return parse_lock(lock_file.read_text(encoding="utf-8"), name=str(lock_file))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuilderError(f"{lock_file} cannot be read: {error}", "restore it from version control") from error
 
 
 def _write_pin(store: Store, lock_file: Path, key: MediaKey, pin: Pin) -> None:
