@@ -32,6 +32,9 @@ def fetch(
     allow_expired: Annotated[
         bool, typer.Option("--allow-expired", help="Take a Release that is past its Valid-Until, with a warning.")
     ] = False,
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Take a Release that is older than one seen before.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Fetch the installer media that the guests need, verify them, and pin them in profiles/media.lock."""
@@ -51,6 +54,7 @@ def fetch(
         preflight=preflight,
         offline=offline,
         allow_expired=allow_expired,
+        allow_older=allow_older,
     )
     done = workflow.fetch(site_of(context), order, progress=progress_on(sys.stderr), now=datetime.now(UTC))
     if json:

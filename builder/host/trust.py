@@ -155,7 +155,7 @@ def refuse_replay(verified: VerifiedRelease, store: Store, *, allow_older: bool 
                 "M104",
                 f"the mirror shows a Release of {release.name} of {shown(release.date)},"
                 f" though one of {shown(newest)} was already seen",
-                "the mirror is behind, or somebody replays an old Release: take another, or allow the older one",
+                "the mirror is behind, or somebody replays an old Release: take another, or allow it: domu fetch --allow-older",
             )
             raise RefusalError(f"the Release of {release.name} is not used", [finding])
         if known is None or release.date > newest:

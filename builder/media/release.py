@@ -114,7 +114,7 @@ def judge_release(release: Release, *, suite: str, now: datetime, allow_expired:
             Finding(
                 "M103",
                 f"the Release of {release.name} was valid until {shown(release.valid_until)}, and it is {shown(now)}",
-                "the mirror is behind: take another, or allow expired Release files for this once",
+                "the mirror is behind: take another, or allow it for this once: domu fetch --allow-expired",
                 severity=Severity.WARNING if allow_expired else Severity.ERROR,
             )
         )

@@ -30,6 +30,7 @@ class Terms:
     proxy: str = "auto"
     keyring: Path = DEBIAN_KEYRING
     allow_expired: bool = False
+    allow_older: bool = False
     offline: bool = False
 
 
@@ -136,6 +137,7 @@ class Access:
                 store=self.store,
                 progress=self.progress,
                 allow_expired=self.terms.allow_expired,
+                allow_older=self.terms.allow_older,
             )
             self._suites[name] = SuiteAccess(
                 name, verified.release, self.mirror, self.fetcher, self.store, verified.findings

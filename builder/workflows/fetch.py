@@ -39,6 +39,7 @@ class FetchOrder:
     preflight: bool = False
     offline: bool = False
     allow_expired: bool = False
+    allow_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ def _as_ordered(terms: Terms, order: FetchOrder) -> Terms:
         order.proxy or terms.proxy,
         order.keyring or terms.keyring,
         allow_expired=order.allow_expired,
+        allow_older=order.allow_older,
         offline=order.offline,
     )
 

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from builder.host.run import Completed, run
-from tests.archive import Keys, Server, flip, flipped, served, sha256
+from tests.archive import Keys, Server, flip, flipped, served, sha256, stamp
 from tests.netboot import ABI, NETBOOT, NEW, NEW_ABI, OLD, PACKAGE, Build, NetbootArchive
 from tests.sites import FetchSite
 
@@ -327,3 +328,22 @@ def test_broken_profiles_refuse_unless_a_suite_is_named(scene: Scene) -> None:
     assert refused.status == 1
     assert "db1.yaml:2" in refused.stderr.decode()
     assert scene.fetch("--suite", "trixie").status == 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "valid", "code", "allowed"),
+    [(900, -800, "M103", "--allow-expired"), (48, 900, "M104", "--allow-older")],
+    ids=["expired", "older than one seen before"],
+)
+def test_an_old_release_is_taken_only_when_allowed(
+    scene: Scene, hours: int, valid: int, code: str, allowed: str
+) -> None:
+    if code == "M104":
+        scene.fetch()
+    now = datetime.now(UTC)
+    scene.archive.publish(Date=stamp(now - timedelta(hours=hours)), Valid_Until=stamp(now + timedelta(hours=valid)))
+    refused = scene.domu("--upgrade")
+    assert refused.status == 1
+    assert code in refused.stderr.decode()
+    assert allowed in refused.stderr.decode()
+    scene.fetch("--upgrade", allowed)
