@@ -83,7 +83,7 @@ def _short_folder() -> Iterator[Path]:
         yield home
     finally:
         run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"])
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)  # the agent takes its sockets away while we remove them
 
 
 @contextmanager
