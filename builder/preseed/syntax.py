@@ -19,7 +19,7 @@ _LINE = re.compile(rb"[^\n\0]*[\n\0]|[^\n\0]+")
 # first_field and rest_line, one after the other; `\s` is [[:space:]] of the C locale, busybox-udeb knows no other.
 _FIELDS = re.compile(rb"(\S*)(?:\s+(\S*)(?:\s+(\S*)(?:\s+(.*))?)?)?", re.DOTALL)
 # busybox' echo takes a line of this form for options and prints an empty one.
-_ECHO_OPTION = re.compile(rb"-[neE]+")
+ECHO_OPTION = re.compile(rb"-[neE]+")
 
 
 class LineKind(Enum):
@@ -97,6 +97,7 @@ class Broken(NamedTuple):
 class PreseedFile:
     """A file taken apart; nothing is lost: `unparse` gives the bytes again."""
 
+    data: bytes
     lines: tuple[Line, ...]
     items: tuple[Entry | Broken, ...]
 
@@ -105,9 +106,18 @@ class PreseedFile:
         """The settings in the order of the file, those behind a line that ends the load included."""
         return (item for item in self.items if isinstance(item, Entry))
 
-    def raw(self, item: Entry | Broken) -> bytes:
-        """The bytes of an entry's lines."""
-        return b"".join(line.raw for line in self.lines[item.first : item.last + 1])
+    def texts(self, item: Entry | Broken) -> tuple[Line, ...]:
+        """The lines that make up an item, without comments and blank lines between them."""
+        return tuple(line for line in self.lines[item.first : item.last + 1] if line.kind is LineKind.TEXT)
+
+    def start(self, item: Entry | Broken) -> int:
+        """The first byte of an item that is no blank."""
+        line = self.lines[item.first]
+        return line.start + len(line.body) - len(line.body.lstrip())
+
+    def line_of(self, offset: int) -> int:
+        """The line, from 1, that a byte stands in."""
+        return self.lines[max(bisect_right(self._starts, offset) - 1, 0)].number if self.lines else 1
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column, both from 1, of a byte; columns count characters, as editors do."""
@@ -129,7 +139,7 @@ class PreseedFile:
 def parse_preseed(data: bytes) -> PreseedFile:
     """Take a file apart; never fails, whatever the bytes."""
     lines = tuple(_lines(data))
-    return PreseedFile(lines, tuple(_items(lines)))
+    return PreseedFile(data, lines, tuple(_items(lines)))
 
 
 def unparse(file: PreseedFile) -> bytes:
@@ -185,7 +195,7 @@ def _items(lines: tuple[Line, ...]) -> Iterator[Entry | Broken]:
         piece = body.lstrip()
         offset = line.start + len(body) - len(piece)
         whole = body.replace(b"\r", b"")
-        if _ECHO_OPTION.fullmatch(whole):
+        if ECHO_OPTION.fullmatch(whole):
             piece = b""
         if whole.endswith(b"\\"):
             piece = piece.rstrip(b"\r")[:-1].rstrip()

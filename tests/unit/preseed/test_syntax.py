@@ -128,7 +128,8 @@ def test_fields_know_their_bytes_through_continuations() -> None:
     entry = file.items[0]
     assert isinstance(entry, Entry)
     assert (entry.line, entry.last_line) == (2, 5)
-    assert file.raw(entry) == data[4:-6]
+    assert b"".join(line.raw for line in file.texts(entry)) == data[4:-6].replace(b"# c\n", b"")
+    assert file.start(entry) == data.index(b"d-i")
     assert [data[field.start : field.end] for field in entry[4:]] == [
         b"d-i",
         b"a/b",
