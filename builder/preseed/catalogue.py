@@ -106,8 +106,14 @@ class Catalogue:
 
     def find(self, name: str) -> Question | None:
         """The question of this name, one of a family included; None when none is known."""
-        answer = self.may_exist(name)
-        return answer.question if isinstance(answer, Known) else None
+        known = self._known(name)
+        return known.question if known else None
+
+    def _known(self, name: str) -> Known | None:
+        if question := self.by_name.get(name):
+            return Known(question)
+        family = next((family for family in FAMILIES if family.matches(name, self.suite)), None)
+        return Known(_of_family(name, family), family) if family else None
 
     def matching(self, pattern: str) -> tuple[Question, ...]:
         """Questions whose name holds this text, or matches it when it has a `*`; all for an empty one."""
@@ -117,11 +123,8 @@ class Catalogue:
 
     def may_exist(self, name: str) -> Answer:
         """Is this a question? Never Unknown while a package that could own it is unread."""
-        if question := self.by_name.get(name):
-            return Known(question)
-        for family in FAMILIES:
-            if family.matches(name, self.suite):
-                return Known(_of_family(name, family), family)
+        if known := self._known(name):
+            return known
         if owners := self._possible_owners(name):
             return Unread(owners)
         return Unknown(self.near(name))

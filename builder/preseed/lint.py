@@ -11,6 +11,7 @@ from itertools import islice
 
 from builder.findings import Finding, Findings, Place, Severity, did_you_mean
 from builder.preseed import rules_fields, rules_lines
+from builder.preseed.given import NOTHING, Given
 from builder.preseed.loader import load
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.suppress import Silence, find_suppressions
@@ -63,13 +64,20 @@ def lint_syntax(file: PreseedFile, name: str = "") -> Findings:
 
 
 def lint(
-    file: PreseedFile, name: str = "", *, rules: Sequence[Rule] = RULES, ignored: frozenset[str] = frozenset()
+    file: PreseedFile,
+    name: str = "",
+    *,
+    given: Given = NOTHING,
+    rules: Sequence[Rule] = RULES,
+    ignored: frozenset[str] = frozenset(),
 ) -> Findings:
     """What the rules find in a file, without what its comments silence and without the `ignored` codes.
 
-    Takes time in proportion to the file's size; of each code the first MOST findings are given.
+    The one entry point: `lint(parse_preseed(data), "web1.cfg", given=Given(catalogue=..., loading="initrd"))`. What
+    is not given is not judged. Takes time in proportion to the file's size; of each code the first MOST findings
+    are given.
     """
-    subject = Subject(file, load(file))
+    subject = Subject(file, load(file), given)
     suppressions, unread = find_suppressions(file)
     silence = Silence(suppressions)
     findings = Findings()

@@ -5,21 +5,47 @@ A module of rules ends in a table `RULES`; builder/preseed/lint.py lists the tab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from builder.findings import Severity
-from builder.preseed.loader import Loaded
-from builder.preseed.syntax import PreseedFile
+from builder.preseed.given import NOTHING, Given
+from builder.preseed.loader import BLANKS, Loaded
+from builder.preseed.syntax import Entry, PreseedFile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
-    """What rules look at: the file and what the installer's database would hold."""
+    """What rules look at: the file, what the installer's database would hold, and what else is known."""
 
     file: PreseedFile
     loaded: Loaded
+    given: Given = NOTHING
+
+    @cached_property
+    def settings(self) -> tuple[Entry, ...]:
+        """The entries that set a value, those behind a line that ends the load included."""
+        return tuple(entry for entry in self.file.entries if entry.type.text != "seen")
+
+    @cached_property
+    def by_question(self) -> Mapping[str, list[Entry]]:
+        """The settings of each question, in the order of the file."""
+        found: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in self.settings:
+            found[entry.question.text].append(entry)
+        return dict(found)
+
+    def last(self, question: str) -> Entry | None:
+        """The setting that wins, or None without any."""
+        return found[-1] if (found := self.by_question.get(question)) else None
+
+    def value(self, question: str, default: str = "") -> str:
+        """The value that wins, as the installer keeps it."""
+        entry = self.last(question)
+        return entry.value.text.rstrip(BLANKS) if entry else default
 
 
 class Problem(NamedTuple):
@@ -39,7 +65,10 @@ class Failing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule and its page: `title` says what is found, `why` what comes of it, `mend` what to do."""
+    """A rule and its page: `title` says what is found, `why` what comes of it, `mend` what to do.
+
+    The examples are judged with what is `given`, and by trixie's catalogue, bookworm's being the other.
+    """
 
     code: str
     severity: Severity
@@ -49,3 +78,4 @@ class Rule:
     mend: str
     failing: tuple[Failing, ...]
     passing: tuple[bytes, ...]
+    given: Given = NOTHING
