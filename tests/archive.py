@@ -141,7 +141,7 @@ class Archive:
             "SHA256": "".join(
                 f"\n {sha256(data)} {len(data)} {path}"
                 for path, data in listed.items()
-                if path.endswith(("SHA256SUMS", "Packages", "Packages.xz"))
+                if path.endswith(("SHA256SUMS", "Packages", "Packages.xz", "Sources.xz"))
             ),
         }
         fields |= {name.replace("_", "-"): text for name, text in changed.items()}

@@ -20,7 +20,7 @@ _MANUAL = Where("mirror/country", "manual")
 
 ASKED = (
     Asked(
-        ("localechooser/languagelist", "localechooser/countrylist", "debian-installer/locale"),
+        ("localechooser/languagelist", "debian-installer/locale"),
         "critical",
         "before anything else; in a preseed that is fetched over the network it comes too late, unless auto=true",
         (("debian-installer/locale",), ("debian-installer/language", "debian-installer/country")),
@@ -129,7 +129,7 @@ ASKED = (
         "high",
         "when mirror/country names a country",
         (("mirror/http/mirror",),),
-        (_of("mirror/http/mirror", "select", "deb.debian.org"),),
+        (_of("mirror/http/mirror", "select", "mirror.example.org"),),
         "choose-mirror 2.133, from the strings of its program",
         Condition(where=(Where("mirror/country", r"(?!manual$).+"), Where("mirror/protocol", "http", "http"))),
     ),

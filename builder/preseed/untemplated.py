@@ -70,6 +70,11 @@ DECLARED = (
         "db_register in localechooser",
     ),
     _read(
+        "auto-install/classes", "string", "network-preseed",
+        "Classes for a preseed of one's own to look at; Debian's own scripts do not",
+        "etc/preseed_aliases names it for the boot parameter classes",
+    ),
+    _read(
         "mirror/udeb/suite", "string", "net-retriever", "The suite to take the installer's own packages from",
         "db_get in net-retriever; read if set, declared by nobody",
     ),
@@ -126,8 +131,13 @@ FAMILIES = (
         "The countries offered for a language", "localechooser, by language",
     ),
     Family(
-        r"base-installer/kernel/linux/(initrd|initrd-[0-9.]+|extra-packages(-[0-9.]+)?)",
-        "base-installer/kernel/linux/{initrd,initrd-MAJOR,extra-packages-MAJOR}", "string", "base-installer",
+        r"base-installer/kernel/linux/initrd(-[0-9.]+)?",
+        "base-installer/kernel/linux/initrd-MAJOR", "boolean", "base-installer",
+        "Whether the kernel gets an initrd", "base-installer's library.sh, by the kernel's version",
+    ),
+    Family(
+        r"base-installer/kernel/linux/extra-packages-[0-9.]+",
+        "base-installer/kernel/linux/extra-packages-MAJOR", "string", "base-installer",
         "What is installed along with the kernel", "base-installer's library.sh, by the kernel's version",
     ),
 )  # fmt: skip
@@ -154,7 +164,7 @@ BOOT_ALIASES = {
     "recommends": "base-installer/install-recommends",
     "tasks": "tasksel/first",
     "desktop": "tasksel/desktop",
-    "dmraid": "disk-detect/dmraid/enable",
+    "dmraid": "disk-detect/dmraid/enable",  # which trixie's disk-detect does not have any more
     "keymap": "keyboard-configuration/xkb-keymap",
     "preseed-md5": "preseed/file/checksum",
     "firmware": "hw-detect/firmware-lookup",

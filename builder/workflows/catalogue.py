@@ -23,9 +23,9 @@ from builder.host.files import write_atomic
 from builder.host.site import Site, user_cache
 from builder.host.store import Blob, Store
 from builder.image.initrd import read_initrd
-from builder.media.asking import UdebOrigin, find_asking, find_sources, list_udebs
+from builder.media.asking import SourceTar, UdebOrigin, find_asking, find_sources, list_udebs
 from builder.media.mirror import SOURCES, packages_path, udebs_path
-from builder.media.netboot import index_path
+from builder.media.netboot import INDEX_ENDINGS, index_path
 from builder.media.packages import Package, unpack_index
 from builder.media.release import Digest
 from builder.media.udebs import Present, parse_present
@@ -150,11 +150,7 @@ def _read_packages(access: Access, maker: Maker, wanted: Sequence[_Wanted], prov
 
 def _read_sources(access: Access, archive: SuiteAccess, maker: Maker, udebs: Sequence[UdebOrigin]) -> None:
     """For udebs that could not be had, what their source packages declare, where these can be had."""
-    if not udebs:
-        return
-    path = index_path(archive.release, SOURCES)
-    with archive.listed(path, by_hash=True).path.open("rb") as packed, unpack_index(packed, path) as index:
-        tars = find_sources(index, {udeb.source: udeb.source_version for udeb in udebs})
+    tars = _find_tars(access, archive, udebs) if udebs else {}
     wanted = [_Wanted(name, tar.filename, tar.digest) for name, tar in sorted(tars.items())]
     for one, got in _fetch_all(access, wanted, "source"):
         if not isinstance(got, Blob):
@@ -163,6 +159,21 @@ def _read_sources(access: Access, archive: SuiteAccess, maker: Maker, udebs: Seq
             maker.read_source(got, tars[one.name], [udeb.package.name for udeb in udebs if udeb.source == one.name])
         except BuilderError as error:
             access.progress.say(f"source {one.name}: {error.message}")
+
+
+def _find_tars(access: Access, archive: SuiteAccess, udebs: Sequence[UdebOrigin]) -> Mapping[str, SourceTar]:
+    """The source packages of these udebs in their very version; none where the mirror has no sources."""
+    if not any(f"{SOURCES}{ending}" in archive.release.files for ending in INDEX_ENDINGS):
+        access.progress.say(f"the Release of {archive.name} lists no {SOURCES}: no sources are looked into")
+        return {}
+    path = index_path(archive.release, SOURCES)
+    try:
+        blob = archive.listed(path, by_hash=True)
+    except UnreachableError as error:
+        access.progress.say(f"no sources are looked into: {error.message}")
+        return {}
+    with blob.path.open("rb") as packed, unpack_index(packed, path) as index:
+        return find_sources(index, {udeb.source: udeb.source_version for udeb in udebs})
 
 
 def _fetch_all(
