@@ -298,9 +298,14 @@ def shortened_unpromised(handler: Handler, body: bytes) -> None:
     unpromised(handler, body[:100_000])
 
 
-def http_date(ahead: float) -> str:
-    """So many seconds from now, as Retry-After may say it."""
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
+def busy_for(seconds: float) -> Fault:
+    """503, with a Retry-After that is so many seconds from the moment of the answer, as a date."""
+
+    def answer(handler: Handler, _body: bytes) -> None:
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        handler.fail(503, Retry_After=format_datetime(until, usegmt=True))
+
+    return answer
 
 
 # fmt: off
@@ -420,7 +425,7 @@ WAYS = (
     Row("403", always(LINUX, error(403)), UnreachableError, "at once", "403 Forbidden", asked(LINUX, times=1)),
     Row("429 with Retry-After in seconds", on(LINUX, error(429, Retry_After="7")), None, "waits as long as it is told",
         "429 .*again in 7 s", lambda s: s.pauses == [7.0]),
-    Row("503 with Retry-After as a date", on(LINUX, error(503, Retry_After=http_date(30))), None,
+    Row("503 with Retry-After as a date", on(LINUX, busy_for(30)), None,
         "waits as long as it is told", "503 ", lambda s: 0 < s.pauses[0] <= 30),
     Row("429 with Retry-After of an hour", always(LINUX, error(429, Retry_After="3600")), UnreachableError,
         "not waited for", "429 Too Many Requests", lambda s: s.pauses == []),
