@@ -17,9 +17,9 @@ from typing import Literal, TypeAlias
 from builder.preseed.owners import SHARED_PREFIXES
 from builder.preseed.untemplated import FAMILIES, Family
 
-# Best first: where a question is declared in several places, the first of these is believed.
-Provenance = Literal["initrd", "udeb", "deb", "source", "table"]
-ORDER: tuple[Provenance, ...] = ("initrd", "udeb", "deb", "source", "table")
+# Best first: where a question is declared in several places, the first of these is believed. `source` is a udeb's.
+Provenance = Literal["initrd", "udeb", "source", "deb", "table"]
+ORDER: tuple[Provenance, ...] = ("initrd", "udeb", "source", "deb", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,12 @@ class Catalogue:
         """Is this a question? Never Unknown while a package that could own it is unread."""
         if known := self._known(name):
             return known
-        if owners := self._possible_owners(name):
+        if owners := self.possible_owners(name):
             return Unread(owners)
         return Unknown(self.near(name))
 
-    def _possible_owners(self, name: str) -> tuple[str, ...]:
+    def possible_owners(self, name: str) -> tuple[str, ...]:
+        """Packages that were not read and whose questions have such names."""
         first, *rest = name.split("/")
         if first == "shared":  # any package may put a question there
             return tuple(unread.package for unread in self.unread)

@@ -16,8 +16,8 @@ localepurge locales login lvm2 mailman3 man-db mariadb-server mdadm minidlna msm
 network-manager nfs-common nslcd ntpsec nullmailer nut-server openssh-server os-prober passwd phpmyadmin
 popularity-contest postfix postgresql-common proftpd-core resolvconf roundcube-core rsyslog samba samba-common schroot
 sddm sgml-base shim-signed shim-signed-common slapd slim smartmontools snmpd ssl-cert steam-installer sudo sysstat
-systemd-boot tasksel tasksel-data tftpd-hpa tor tzdata ucf ufw unattended-upgrades unbound user-setup util-linux
-uuid-runtime wdm wireshark-common x11-common xdm xserver-xorg-legacy
+systemd-boot tasksel tasksel-data tftpd-hpa tor tzdata ucf ufw unattended-upgrades unbound util-linux uuid-runtime wdm
+wireshark-common x11-common xdm xserver-xorg-legacy
 """
 # Packages of the installed system whose questions people answer in preseeds. Of these, the ones that depend on debconf
 # are read; libc6 asks without such a dependency (it uses debconf only where there is one).

@@ -82,7 +82,7 @@ def _only(what: str, names: tuple[Uncertain, ...]) -> Iterator[str]:
 def _changes(what: str, changes: tuple[Change, ...]) -> Iterator[str]:
     yield f"{what}: {len(changes)}"
     for change in changes:
-        yield textwrap.shorten(f"  {change.name}: {change.before or '(none)'} -> {change.after or '(none)'}", 160)
+        yield "  " + textwrap.shorten(f"{change.name}: {change.before or '(none)'} -> {change.after or '(none)'}", 160)
 
 
 def explained_text(found: Explained) -> str:

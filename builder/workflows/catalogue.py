@@ -125,7 +125,7 @@ def _read_debs(access: Access, archive: SuiteAccess, maker: Maker, arch: str, ab
     chosen = ASKING_PACKAGES & asking.packages.keys() & (asking.askers | ASKING_WITHOUT_DEPENDENCY)
     found = [asking.packages[name] for name in sorted(chosen)]
     _read_packages(access, maker, [_wanted(package) for package in found], "deb")
-    for name in sorted(asking.askers - chosen):
+    for name in sorted(asking.askers - chosen - set(TWINS.values())):
         maker.pass_over(name, NOT_WANTED)
     twins = {TWINS[udeb.package.name]: udeb.package for udeb in absent if udeb.package.name in TWINS}
     same = [
