@@ -210,6 +210,7 @@ def _inputs(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, byt
         "suite": artefacts.guest.suite,
         "arch": artefacts.guest.arch,
         "installer": media.described,
+        "mirror": artefacts.mirror.questions,
         "profile": digest(canonical(profile_data(artefacts.guest))),
         "templates": dict(artefacts.preseed.used),
         "initrd_files": {path: digest(data) for path, data in extra.items()},

@@ -32,6 +32,7 @@ class Artefacts:
     """What a profile turns into, short of media. `findings`: warnings and notes; errors are raised instead."""
 
     guest: Guest
+    mirror: MirrorAnswers
     preseed: Rendered
     install_config: str
     run_config: str
@@ -59,7 +60,7 @@ def render_guest(
     if findings.errors or plan is None or preseed is None:
         raise RefusalError(f"{guest.name} cannot be rendered", tuple(findings))
     return Artefacts(
-        guest, preseed, render_install_config(guest), render_run_config(guest), plan, findings=tuple(findings)
+        guest, mirror, preseed, render_install_config(guest), render_run_config(guest), plan, findings=tuple(findings)
     )
 
 
