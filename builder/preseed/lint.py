@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from builder.findings import Finding, Findings, Place, Severity, did_you_mean
-from builder.preseed import rules_fields, rules_lines
+from builder.preseed import rules_fields, rules_lines, rules_questions
 from builder.preseed.given import NOTHING, Given
 from builder.preseed.loader import load
 from builder.preseed.rule import Failing, Problem, Rule, Subject
@@ -53,7 +53,7 @@ COMMENTS = (
     ),
 )
 RULES: tuple[Rule, ...] = tuple(
-    sorted((*rules_lines.RULES, *rules_fields.RULES, *COMMENTS), key=lambda rule: rule.code)
+    sorted((*rules_lines.RULES, *rules_fields.RULES, *rules_questions.RULES, *COMMENTS), key=lambda rule: rule.code)
 )
 SYNTAX = tuple(rule for rule in RULES if rule.code < "L190")
 

@@ -12,9 +12,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from builder.findings import Severity
+from builder.preseed.catalogue import Known, Question, Unknown, Unread
 from builder.preseed.given import NOTHING, Given
 from builder.preseed.loader import BLANKS, Loaded
 from builder.preseed.syntax import Entry, PreseedFile
+
+FEW = 200  # a search for similar names takes milliseconds, and a hostile file may hold a hundred thousand
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,31 @@ class Subject:
         """The value that wins, as the installer keeps it."""
         entry = self.last(question)
         return entry.value.text.rstrip(BLANKS) if entry else default
+
+    @cached_property
+    def known(self) -> tuple[tuple[Entry, Question], ...]:
+        """The settings of questions that the catalogue has."""
+        if not (catalogue := self.given.catalogue):
+            return ()
+        found = ((entry, catalogue.find(entry.question.text)) for entry in self.settings)
+        return tuple((entry, question) for entry, question in found if question)
+
+    @cached_property
+    def strays(self) -> tuple[tuple[Entry, Unknown | Unread], ...]:
+        """The first setting of each question that the catalogue lacks; similar names are looked for FEW times."""
+        if not (catalogue := self.given.catalogue):
+            return ()
+        found: list[tuple[Entry, Unknown | Unread]] = []
+        looked = 0
+        for name, entries in self.by_question.items():
+            if catalogue.find(name):
+                continue
+            owners = catalogue.possible_owners(name)
+            answer = Unread(owners) if owners else catalogue.may_exist(name) if looked < FEW else Unknown(())
+            looked += not owners
+            if not isinstance(answer, Known):
+                found.append((entries[0], answer))
+        return tuple(found)
 
 
 class Problem(NamedTuple):
