@@ -118,7 +118,7 @@ class _Workshop:
         _refuse_stranger(folder)
         media = self._media(artefacts)
         extra = {file.path: _read_site_file(self.site, file.source) for file in guest.initrd_files}
-        inputs = _inputs(artefacts, media, extra)
+        inputs = inputs_of(artefacts, media, extra)
         manifest = Manifest(guest.name, inputs, {})
         if not self.order.force and (done := self._find_done(folder, manifest.key)):
             return Built(done, folder, fresh=False), media.findings
@@ -203,7 +203,7 @@ def _read_site_file(site: Site, source: str) -> bytes:
         raise BuilderError(f"{path} cannot be read: {error.strerror}", "it is named under initrd_files") from error
 
 
-def _inputs(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes]) -> dict[str, object]:
+def inputs_of(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes]) -> dict[str, object]:
     """Everything that the artefacts follow from; secrets only as part of the preseed's digest."""
     return {
         "domu": __version__,
@@ -214,11 +214,11 @@ def _inputs(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, byt
         "profile": digest(canonical(profile_data(artefacts.guest))),
         "templates": dict(artefacts.preseed.used),
         "initrd_files": {path: digest(data) for path, data in extra.items()},
-        "rendered": digest(canonical({**_texts(artefacts), **artefacts.preseed.files})),
+        "rendered": digest(canonical({**texts_of(artefacts), **artefacts.preseed.files})),
     }
 
 
-def _texts(artefacts: Artefacts) -> dict[str, str]:
+def texts_of(artefacts: Artefacts) -> dict[str, str]:
     """The artefacts that are text, by file name."""
     name = artefacts.guest.name
     return {
@@ -234,7 +234,7 @@ def _write(
     artefacts: Artefacts, media: InstallerMedia, facts: InitrdFacts, extra: Mapping[str, bytes], folder: Path
 ) -> Iterator[Path]:
     """Write every artefact but the manifest; what may hold secrets is the owner's alone."""
-    for name, text in _texts(artefacts).items():
+    for name, text in texts_of(artefacts).items():
         files.private_folder((folder / name).parent)
         files.write_atomic(folder / name, text.encode(), mode=_PRIVATE if name == PRESEED else _PUBLIC)
         yield folder / name
