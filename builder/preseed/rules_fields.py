@@ -86,8 +86,10 @@ def _not_utf8(subject: Subject) -> Iterator[Problem]:
 
 
 def _settings(subject: Subject) -> Iterator[Entry]:
-    """The entries, without those that were meant as comments (L102)."""
-    return (entry for entry in subject.file.entries if not entry.owner.text.startswith("#"))
+    """The entries, without what was meant as a comment (L102) or as a continuation (L129)."""
+    return (
+        entry for entry in subject.file.entries if "/" in entry.question.text and not entry.owner.text.startswith("#")
+    )
 
 
 def _packages(subject: Subject) -> Iterator[Entry]:
@@ -121,7 +123,7 @@ def _is_type(entry: Entry) -> bool:
     return entry.type.text in TYPES or entry.type.text == "seen"
 
 
-def _near_type(word: str) -> str:
+def near_type(word: str) -> str:
     """The type that a misspelt word stands for, or nothing."""
     small = word.lower().replace("-", "")
     if small in TYPES:
@@ -131,13 +133,13 @@ def _near_type(word: str) -> str:
 
 
 def _lacks_type(entry: Entry) -> bool:
-    return not entry.value.text.strip(BLANKS) and _near_type(entry.type.text) == ""
+    return not entry.value.text.strip(BLANKS) and near_type(entry.type.text) == ""
 
 
 def _unknown_types(entries: Iterator[Entry], then: str) -> Iterator[Problem]:
     for entry in entries:
         if not _is_type(entry) and not _lacks_type(entry):
-            near = _near_type(entry.type.text)
+            near = near_type(entry.type.text)
             hint = f"did you mean {near!r}?" if near else f"write one of {', '.join(TYPES)} before the value"
             yield Problem(entry.type.start, f"{entry.type.text!r} is no type: {then}", hint)
 

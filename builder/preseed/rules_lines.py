@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from builder.findings import Severity
 from builder.preseed.loader import lost_entries
@@ -12,7 +12,7 @@ from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.syntax import ECHO_OPTION, Broken, Entry, Fault, Line, LineKind
 
 _TYPES = rb"(?:string|boolean|select|multiselect|note|password|text|title|seen)"
-_ENTRY = re.compile(rb"\s*(?:d-i|[a-z0-9][a-z0-9+.-]+)\s+[A-Za-z0-9_.+-]+/\S+\s+" + _TYPES + rb"(?!\S)")
+ENTRY = re.compile(rb"\s*(?:d-i|[a-z0-9][a-z0-9+.-]+)\s+[A-Za-z0-9_.+-]+/\S+\s+" + _TYPES + rb"(?!\S)")
 _SECOND_ENTRY = re.compile(rb"\S[ \t]+(d-i[ \t]+[A-Za-z0-9_.+-]+/\S+[ \t]+" + _TYPES + rb")(?!\S)")
 _PATTERN = re.compile(rb"[*?]|\[[^\]]+\]")
 _GLUED = re.compile(rb"[A-Za-z0-9_./:=@,+-]{2}")
@@ -30,10 +30,21 @@ def _broken(subject: Subject) -> Iterator[Problem]:
         else:
             then = "the installer would stop here, too"
         first = False
-        if item.text.startswith(("#", "\ufeff#")):
+        offset = subject.file.start(item)
+        if subject.file.data.startswith((b"#", b"\xef\xbb\xbf#") if offset == 0 else b"#", offset):
             continue  # L102 and L110 say what to do
         hint = f"{_SHAPE}; where this belongs to the line above, end that one in a backslash"
-        yield Problem(subject.file.start(item), f"{item.fault.value}: {then}", hint)
+        yield Problem(offset, f"{item.fault.value}: {then}", hint)
+
+
+def _no_entry(subject: Subject) -> Iterator[Problem]:
+    for entry in subject.file.entries:
+        if "/" not in entry.question.text and not entry.owner.text.startswith("#"):
+            yield Problem(
+                subject.file.start(entry),
+                f"this is no entry, but the installer takes it for one and sets the question {entry.question.text!r}",
+                "where it belongs to the line above, end that one in a backslash",
+            )
 
 
 def _indented_comment(subject: Subject) -> Iterator[Problem]:
@@ -71,26 +82,28 @@ def _inner_indented_comment(subject: Subject) -> Iterator[Problem]:
 
 
 def _inner_comment(subject: Subject) -> Iterator[Problem]:
-    for _item, line in _inner_lines(subject, LineKind.COMMENT):
+    for _line, lines in groupby(_inner_lines(subject, LineKind.COMMENT), key=lambda pair: pair[0].line):
+        comments = [line for _item, line in lines]
         yield Problem(
-            line.start,
-            "a comment within a continuation: the installer leaves it out, debconf's own reader joins it to the value",
-            "move the comment above the entry",
+            comments[0].start,
+            f"{'a comment' if len(comments) == 1 else f'{len(comments)} comments'} within a continuation: "
+            "the installer leaves that out, debconf's own reader joins it to the value",
+            "move it above the entry; or does a backslash stand too many at the end of the line above?",
         )
 
 
 def _inner_blank(subject: Subject) -> Iterator[Problem]:
-    for item, line in _inner_lines(subject, LineKind.BLANK):
+    for number, lines in groupby(_inner_lines(subject, LineKind.BLANK), key=lambda pair: pair[0].line):
         yield Problem(
-            line.start,
-            f"a blank line does not end the entry of line {item.line}: the next line still belongs to it",
+            next(lines)[1].start,
+            f"a blank line does not end the entry of line {number}: what follows still belongs to it",
             "remove the blank line, or the backslash before it",
         )
 
 
 def _swallowed(subject: Subject) -> Iterator[Problem]:
     for item, line in _inner_lines(subject, LineKind.TEXT):
-        if _ENTRY.match(line.body) and not _feeds_debconf(item):
+        if ENTRY.match(line.body) and not _feeds_debconf(item):
             yield Problem(
                 line.start + len(line.body) - len(line.body.lstrip()),
                 f"this entry becomes part of the value of line {item.line}, which a backslash continues",
@@ -378,5 +391,16 @@ RULES = (
         "Write the word on one line; where two words are meant, put a blank before the backslash.",
         failing=(Failing(b"d-i preseed/early_command string wget http://mirror.example.org/\\\nfile\n", 2),),
         passing=(b"d-i pkgsel/include string one \\\n  two\n", b"d-i a/b string\\\none\n"),
+    ),
+    Rule(
+        "L129",
+        Severity.ERROR,
+        "A line that is taken for an entry, but names no question",
+        _no_entry,
+        "Names of questions have a `/`. A line of three words or more without one is most often a part of the command "
+        "above that no backslash joins: the command loses it, and a question named by its second word is set.",
+        "End the line above in a backslash.",
+        failing=(Failing(b"d-i preseed/late_command string one;\n  mount -n /target\n", 2),),
+        passing=(b"d-i preseed/late_command string one; \\\n  mount -n /target\n",),
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -108,6 +108,8 @@ class PreseedFile:
 
     def texts(self, item: Entry | Broken) -> tuple[Line, ...]:
         """The lines that make up an item, without comments and blank lines between them."""
+        if item.first == item.last:
+            return (self.lines[item.first],)
         return tuple(line for line in self.lines[item.first : item.last + 1] if line.kind is LineKind.TEXT)
 
     def start(self, item: Entry | Broken) -> int:
@@ -190,10 +192,13 @@ def _items(lines: tuple[Line, ...]) -> Iterator[Entry | Broken]:
     for index, line in enumerate(lines):
         if line.kind is not LineKind.TEXT:
             continue
-        logical, last = pending or _Logical(index), index
         body = line.body
         piece = body.lstrip()
         offset = line.start + len(body) - len(piece)
+        if pending is None and b"\r" not in body and piece[-1:] != b"\\" and body[:1] != b"-":
+            yield _item(lines, index, index, piece, offset.__add__)  # most lines are as simple as that
+            continue
+        logical, last = pending or _Logical(index), index
         whole = body.replace(b"\r", b"")
         if ECHO_OPTION.fullmatch(whole):
             piece = b""
@@ -205,15 +210,15 @@ def _items(lines: tuple[Line, ...]) -> Iterator[Entry | Broken]:
         else:
             logical.add(piece, offset)
             pending = None
-            yield _item(lines, logical, index)
+            yield _item(lines, logical.first, index, b" ".join(logical.pieces), logical.offset)
     if pending is not None:
         numbers = (lines[pending.first].number, lines[last].number)
         yield Broken(pending.first, last, *numbers, _text(b" ".join(pending.pieces)), Fault.UNFINISHED)
 
 
-def _item(lines: tuple[Line, ...], logical: _Logical, last: int) -> Entry | Broken:
-    whole = b" ".join(logical.pieces)
-    numbers = (logical.first, last, lines[logical.first].number, lines[last].number)
+def _item(lines: tuple[Line, ...], first: int, last: int, whole: bytes, offset: Callable[[int], int]) -> Entry | Broken:
+    """What the script makes of the joined line `whole`; `offset` tells where in the file one of its bytes stands."""
+    numbers = (first, last, lines[first].number, lines[last].number)
     match = _FIELDS.fullmatch(whole)
     if match is None:
         raise AssertionError(f"every line has this form: {whole[:80]!r}")
@@ -223,16 +228,15 @@ def _item(lines: tuple[Line, ...], logical: _Logical, last: int) -> Entry | Brok
         return Broken(*numbers, _text(whole), Fault.QUESTION)
     if not match[3]:
         return Broken(*numbers, _text(whole), Fault.TYPE)
-    fields = [_field(logical, match, number) for number in (1, 2, 3, 4)]
-    return Entry(*numbers, *fields)
+    return Entry(*numbers, *(_field(offset, match, number) for number in (1, 2, 3, 4)))
 
 
-def _field(logical: _Logical, match: re.Match[bytes], number: int) -> Field:
+def _field(offset: Callable[[int], int], match: re.Match[bytes], number: int) -> Field:
     if not match[number]:
-        end = logical.offset(match.end())
+        end = offset(match.end())
         return Field("", end, end)
     start, end = match.span(number)
-    return Field(_text(match[number]), logical.offset(start), logical.offset(end - 1) + 1)
+    return Field(_text(match[number]), offset(start), offset(end - 1) + 1)
 
 
 def _text(data: bytes) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.preseed.lint import lint
 from builder.preseed.loader import load
-from builder.preseed.syntax import Entry, parse_preseed, unparse
+from builder.preseed.syntax import Broken, Entry, parse_preseed, unparse
 
 SIGNS = [*b" \t\n\r\v\f\0\\#-neEab/.*?\xc2\xa0\x81\xff"]
 WORDS = [
@@ -61,3 +62,24 @@ def test_items_and_lines_are_in_order_and_do_not_overlap(data: bytes) -> None:
     assert [line.start for line in file.lines] == sorted(line.start for line in file.lines)
     ends = [index for item in file.items for index in (item.first, item.last)]
     assert ends == sorted(ends)
+
+
+@given(files)
+def test_the_linter_never_fails_and_points_into_the_file(data: bytes) -> None:
+    for finding in lint(parse_preseed(data), "p.cfg"):
+        assert 1 <= finding.place.line <= data.count(b"\n") + 1
+        assert 1 <= finding.place.column <= len(data) + 1
+
+
+@given(files)
+def test_a_load_that_aborts_is_always_an_error(data: bytes) -> None:
+    file = parse_preseed(data)
+    errors = {finding.place.line for finding in lint(file).errors}
+    assert not load(file).aborts or load(file).abort_line in errors
+
+
+@given(files)
+def test_every_entry_that_is_lost_is_an_error(data: bytes) -> None:
+    file = parse_preseed(data)
+    lost = [item for item in file.items if isinstance(item, Broken)]
+    assert len(lint(file).errors) >= min(len(lost), 1)
