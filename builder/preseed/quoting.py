@@ -32,13 +32,16 @@ def debconf(value: object) -> str:
     """The value for the end of a preseed line, which the installer's loader must give back unchanged.
 
     That loader (preseed-common 1.117 and 1.125, debconf-set-selections) strips blanks at both ends and takes a
-    backslash at the end for a continuation; there is no quoting, and every other byte is taken as it stands.
+    backslash at the end for a continuation; there is no quoting, and every other byte is taken as it stands. But what
+    is loaded from the initrd goes through cdebconf's file (rfc822db, 0.280), where a backslash and n are a newline.
     """
     text = one_line(value)
     if text != text.strip():
         raise UnfitValueError(f"{text!a} begins or ends with blanks, which the installer drops")
     if text.endswith("\\"):
         raise UnfitValueError(f"{text!a} ends with a backslash, which would join the next line to it")
+    if "\\n" in text:
+        raise UnfitValueError(f"{text!a} has a backslash and n, which cdebconf reads back from disk as a newline")
     return text
 
 

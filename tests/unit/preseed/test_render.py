@@ -44,6 +44,7 @@ def refusal(text: str, others: Mapping[str, str] | None = None) -> Finding:
         pytest.param("{{ guest.iso }}", "T104", 1, "nothing (None)", id="None printed"),
         pytest.param("{{ ' x'|debconf }}", "T104", 1, "begins or ends with blanks", id="blanks dropped by debconf"),
         pytest.param("{{ 'x\\\\'|debconf }}", "T104", 1, "ends with a backslash", id="continuation"),
+        pytest.param("{{ 'x\\\\ny'|debconf }}", "T104", 1, "reads back from disk as a newline", id="newline escape"),
         pytest.param("{{ 'x'|reveal }}", "T104", 1, "'x' is none", id="reveal of what is no secret"),
         pytest.param("{{ 1 + 'x' }}", "T104", 1, "unsupported operand", id="type error"),
         pytest.param("{{ guest.__class__ }}", "T105", 1, "__class__", id="private attribute"),
