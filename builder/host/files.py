@@ -13,10 +13,10 @@ import secrets
 import shutil
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from builder.errors import BuilderError
 
@@ -58,6 +58,22 @@ def write_in_front(front: bytes, base: Path, target: Path, *, skip: int = 0, mod
         if os.fstat(handle).st_size != len(front) + wanted:
             raise BuilderError(f"{base} changed while it was read", "run it again when nothing writes there")
     return way
+
+
+def write_joined(parts: Iterable[bytes | Path], target: Path, *, mode: int, check: Callable[[BinaryIO], None]) -> None:
+    """Make `target` of bytes and whole files, one behind the other, as atomic as `write_atomic`.
+
+    `check` looks at what was written before it gets its name; what it raises leaves everything as it was.
+    """
+    with _beside(target, mode) as handle:
+        for part in parts:
+            if isinstance(part, bytes):
+                _write_all(handle, part)
+                continue
+            with _told(part), part.open("rb") as source:
+                _copy(source.fileno(), 0, handle, os.fstat(source.fileno()).st_size)
+        with os.fdopen(handle, "rb", closefd=False) as written:
+            check(written)
 
 
 def private_folder(path: Path) -> Path:

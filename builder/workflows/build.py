@@ -18,7 +18,7 @@ from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
 from builder.host.store import Store
-from builder.image.initrd import PRESEED, InitrdFacts, InitrdPayload, read_initrd
+from builder.image.initrd import PRESEED, InitrdFacts, read_initrd
 from builder.image.manifest import Manifest, Output, canonical, digest, parse_manifest, render_manifest
 from builder.profile.show import profile_data
 from builder.progress import Progress
@@ -28,6 +28,7 @@ from builder.workflows.check import check
 from builder.workflows.fetch import terms_of
 from builder.workflows.initrd import repack
 from builder.workflows.installer import InstallerMedia, iso_media, netboot_media
+from builder.workflows.payload import payloads_of, read_carried
 from builder.workflows.preflight import preflight
 from builder.workflows.render import Artefacts
 from builder.xen.network import render_network_json
@@ -117,7 +118,7 @@ class _Workshop:
         folder = self.site.build / guest.name
         _refuse_stranger(folder)
         media = self._media(artefacts)
-        extra = {file.path: _read_site_file(self.site, file.source) for file in guest.initrd_files}
+        extra = read_carried(self.site, guest)
         inputs = inputs_of(artefacts, media, extra)
         manifest = Manifest(guest.name, inputs, {})
         if not self.order.force and (done := self._find_done(folder, manifest.key)):
@@ -195,14 +196,6 @@ def _refuse_stranger(folder: Path) -> None:
         raise BuilderError(f"{folder} is no build of domu: it has no {MANIFEST}", "move it away and build again")
 
 
-def _read_site_file(site: Site, source: str) -> bytes:
-    path = site.root / source
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BuilderError(f"{path} cannot be read: {error.strerror}", "it is named under initrd_files") from error
-
-
 def inputs_of(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes]) -> dict[str, object]:
     """Everything that the artefacts follow from; secrets only as part of the preseed's digest."""
     return {
@@ -240,11 +233,7 @@ def _write(
         yield folder / name
     files.write_in_front(b"", media.kernel.path, folder / "vmlinuz", mode=_PUBLIC)
     yield folder / "vmlinuz"
-    payloads = {f"/{PRESEED}": InitrdPayload(artefacts.preseed.text.encode(), _PRIVATE)}
-    payloads |= {path: InitrdPayload(text.encode(), _PRIVATE) for path, text in artefacts.preseed.files.items()}
-    runnable = {file.path for file in artefacts.guest.initrd_files if file.executable}
-    payloads |= {path: InitrdPayload(data, 0o700 if path in runnable else _PRIVATE) for path, data in extra.items()}
-    repack(media.initrd.path, payloads, folder / "initrd.gz", facts=facts, mode=_PRIVATE)
+    repack(media.initrd.path, payloads_of(artefacts, extra), folder / "initrd.gz", facts=facts, mode=_PRIVATE)
     yield folder / "initrd.gz"
     if media.iso is not None:
         files.write_in_front(b"", media.iso, folder / "installer.iso", mode=_PUBLIC)
