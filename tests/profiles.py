@@ -97,6 +97,7 @@ FULL: Mapping[str, Any] = {
     "initrd_files": [{"source": "files/a", "path": "/files/a", "executable": True}],
     "debconf": [{"owner": "d-i", "question": "a/b", "type": "string", "value": "c"}],
     "template": "preseed.cfg.j2",
+    "lint": {"ignore": ["L201"]},
 }
 
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "render",
     "build",
     "check",
+    "lint",
     "recipe",
     "initrd",
     "preseed",

@@ -13,6 +13,7 @@ from builder.profile.document import BIGGEST_FILE
 from builder.profile.load import LoadedSite, SourceText, load_site
 from builder.profile.model import Guest
 from builder.profile.rules import place_of
+from builder.profile.shared import Shared, read_shared
 
 # profiles/ of the repository: a symbolic link in a checkout, a folder in an installed package.
 _SAMPLE = Path(__file__).parent.parent / "sample"
@@ -88,6 +89,12 @@ def load(site: Site) -> LoadedSite:
         for place in [place_of(loaded.origins[one.name], path)]
         if not (site.root / name).is_file()
     )
+
+
+def read_site_yaml(site: Site) -> Shared:
+    """What site.yaml says to the linter; nothing when there is none."""
+    path = site.profiles / "site.yaml"
+    return read_shared(SourceText(str(path), path.stem, _start(path))) if path.is_file() else Shared()
 
 
 def lay_site(target: Path, files: Mapping[str, bytes]) -> None:

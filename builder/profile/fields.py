@@ -150,6 +150,7 @@ FilePath = Annotated[AbsolutePath, Matching(r"/.+", "a path below /, as in /srv/
 FullName = Annotated[Text, Matching(r"[^:,\n]*", "a name without : and ,", longest=200)]
 VariableName = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 CpuList = Annotated[str, Matching(r"(?:all|[0-9^][0-9^,-]*)?", "a list of CPUs as xl takes it, as in 0-3,^1")]
+LintCode = Annotated[str, Matching(r"L[0-9]{3}", "a code of the linter's, as in L208; docs/rules.md has them")]
 TemplateName = Annotated[str, Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2", "a template's name, as in preseed.cfg.j2")]
 SshKey = Annotated[
     str,

@@ -260,6 +260,12 @@ class LateCommand(Model):
         return _or_text(handler, handler(schema))
 
 
+class Lint(Model):
+    """What the linter is told about the guest's preseed."""
+
+    ignore: tuple[fields.LintCode, ...] = Field((), description="Codes that are not reported")
+
+
 class Guest(Model):
     """A guest, resolved: site, layers and its own profile merged, every value checked."""
 
@@ -317,6 +323,7 @@ class Guest(Model):
     initrd_files: tuple[InitrdFile, ...] = Field((), description="Files to carry into the installer")
     debconf: tuple[Answer, ...] = Field((), description="More answers; they win over the template's")
     template: fields.TemplateName = Field("preseed.cfg.j2", description="The preseed's template, in preseeds/")
+    lint: Lint = Field(Lint(), description="For the linter, which checks the preseed")
 
     @cached_property
     def macs(self) -> tuple[str, ...]:

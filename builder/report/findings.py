@@ -14,11 +14,13 @@ _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
 
 def finding_text(finding: Finding, *, colour: bool = False) -> str:
     """`profiles/web1.yaml:7:9: error P201: message`, the hint indented below."""
-    text = str(finding)
-    if not colour:
-        return text
     label = f"{finding.severity.word} {finding.code}"
-    return text.replace(label, f"\x1b[1;{_COLOURS[finding.severity]}m{label}\x1b[0m", 1)
+    return str(finding).replace(label, paint(label, finding.severity, colour=colour), 1)
+
+
+def paint(text: str, severity: Severity, *, colour: bool) -> str:
+    """In the severity's colour, bold, if colour is wanted."""
+    return f"\x1b[1;{_COLOURS[severity]}m{text}\x1b[0m" if colour else text
 
 
 def findings_text(findings: Iterable[Finding], *, colour: bool = False) -> str:

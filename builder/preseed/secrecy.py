@@ -1,0 +1,141 @@
+"""What of a preseed file is shown to nobody: values of passwords, and commands and URLs that hold any.
+
+It errs on the side of hiding: a line that only looks as if it held a password is hidden, too.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from builder.preseed.loader import BLANKS
+from builder.preseed.syntax import Broken, Entry, LineKind, PreseedFile
+
+MASK = "******"
+# In names of questions, misspelt ones too (root-pasword), and in commands.
+_WORDS = r"pas+[sw]|passphrase|pwd|secret|psk|token|credential|private|api[-_]?key|wireless_w[ep]"
+_NAME = re.compile(_WORDS, re.IGNORECASE)
+# A crypt hash (crypt(5)), and a URL with a password.
+_TELLING = re.compile(
+    rf"{_WORDS}|\$[0-9a-z]{{1,3}}\$[./A-Za-z0-9]|://[^\s/@]{{0,200}}:[^\s/@]{{0,200}}@", re.IGNORECASE
+)
+_TYPES = frozenset({"string", "boolean", "select", "multiselect", "password", "note", "text", "title", "seen"})
+_HARMLESS = frozenset({"", "true", "false"})
+_LEAST = 4  # signs; shorter words are hidden only in messages about their own entry
+
+
+class ShownLine(NamedTuple):
+    """A line as it may be shown; columns `first` to `last` (from 1, `last` exclusive) are one MASK, 0: nothing is."""
+
+    text: str
+    first: int = 0
+    last: int = 0
+
+    def column(self, column: int) -> int:
+        """Where in `text` what stands at this column of the file is."""
+        if not self.first or column < self.first:
+            return column
+        return self.first if column < self.last else column - self.last + self.first + len(MASK)
+
+
+class Secrecy:
+    """Tells what of one file to hide. Looks through the whole of it once, when it is first asked about a message."""
+
+    def __init__(self, file: PreseedFile) -> None:
+        self._file = file
+
+    def line(self, number: int) -> ShownLine:
+        """A line of the file, without its end."""
+        if not 0 < number <= len(self._starts):
+            return ShownLine("")
+        start = self._starts[number - 1]
+        end = self._starts[number] - 1 if number < len(self._starts) else len(self._file.data)
+        data = self._file.data
+        spans = [(max(one, start), min(other, end)) for one, other in self._spans(number) if one < end > start < other]
+        if not spans:
+            return ShownLine(_text(data[start:end]))
+        first, last = min(one for one, _ in spans), max(other for _, other in spans)
+        before = _text(data[start:first])
+        column = len(before) + 1
+        return ShownLine(before + MASK + _text(data[last:end]), column, column + len(_text(data[first:last])))
+
+    def hide(self, message: str, line: int) -> str:
+        """A message about this line of the file, without secrets."""
+        words = {*self._secrets, *(word for item in self._items(line) for word in _words(item))}
+        for word in sorted(words, key=len, reverse=True):
+            for form in {word, repr(word)[1:-1]}:
+                if form in message:
+                    message = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", MASK, message)
+        return message
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where lines begin, as an editor counts them."""
+        return [0, *(at.end() for at in re.finditer(rb"\n", self._file.data))]
+
+    @cached_property
+    def _lasts(self) -> list[int]:
+        return [item.last_line for item in self._file.items]
+
+    def _items(self, line: int) -> Iterator[Entry | Broken]:
+        """The items that this line is of; several only where a NUL ends one."""
+        for item in self._file.items[bisect_left(self._lasts, line) :]:
+            if item.line > line:
+                return
+            yield item
+
+    def _spans(self, number: int) -> Iterator[tuple[int, int]]:
+        """Bytes to hide in and around a line."""
+        for item in self._items(number):
+            last = self._file.lines[item.last]
+            if isinstance(item, Broken) and _TELLING.search(item.text):
+                yield self._file.start(item), last.start + len(last.body)
+            elif isinstance(item, Entry) and _is_secret(item):
+                yield (item.value.start if item.type.text in _TYPES else item.type.start), item.value.end
+        at = bisect_right(self._file.lines, number - 1, key=lambda line: line.number)
+        for line in self._file.lines[at:]:
+            if line.number != number:
+                return
+            if line.kind is LineKind.COMMENT and _TELLING.search(_text(line.body)):
+                yield line.start + 1, line.start + len(line.body)
+
+    @cached_property
+    def _secrets(self) -> frozenset[str]:
+        """Every secret value of the file that is long enough to be told from plain words."""
+        values = (
+            value
+            for entry in self._file.entries
+            if _is_secret(entry)
+            for value in (entry.value.text.strip(BLANKS), entry.type.text)
+        )
+        return frozenset(value for value in values if len(value) >= _LEAST) - _TYPES
+
+
+def _is_secret(entry: Entry) -> bool:
+    value, kind = entry.value.text.strip(BLANKS), entry.type.text
+    if kind in _TYPES and value in _HARMLESS:
+        return False
+    return _names_secret(entry) or _TELLING.search(value) is not None
+
+
+def _names_secret(entry: Entry) -> bool:
+    """By type or name; all names below passwd/ hold the word, so what follows counts."""
+    _, _, name = entry.question.text.partition("/")
+    return "pass" in entry.type.text.lower() or _NAME.search(name or entry.question.text) is not None
+
+
+def _words(item: Entry | Broken) -> set[str]:
+    """What a message about this item may not repeat."""
+    if isinstance(item, Broken):
+        return {word for word in item.text.split() if len(word) >= _LEAST} if _TELLING.search(item.text) else set()
+    if not _is_secret(item):
+        return set()
+    least = 1 if _names_secret(item) else _LEAST
+    return {word for word in (item.type.text, *item.value.text.split()) if len(word) >= least} - _TYPES - _HARMLESS
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
