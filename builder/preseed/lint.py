@@ -10,7 +10,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from builder.findings import Finding, Findings, Place, Severity, did_you_mean
-from builder.preseed import rules_fields, rules_lines, rules_questions
+from builder.preseed import (
+    rules_accounts,
+    rules_answers,
+    rules_conflicts,
+    rules_fields,
+    rules_lines,
+    rules_questions,
+    rules_values,
+)
 from builder.preseed.given import NOTHING, Given
 from builder.preseed.loader import load
 from builder.preseed.rule import Failing, Problem, Rule, Subject
@@ -52,8 +60,17 @@ COMMENTS = (
         passing=(b"# domu: ignore L122: nobody asks it\nd-i a/b boolean\n",),
     ),
 )
+MODULES = (
+    rules_lines,
+    rules_fields,
+    rules_questions,
+    rules_values,
+    rules_answers,
+    rules_conflicts,
+    rules_accounts,
+)
 RULES: tuple[Rule, ...] = tuple(
-    sorted((*rules_lines.RULES, *rules_fields.RULES, *rules_questions.RULES, *COMMENTS), key=lambda rule: rule.code)
+    sorted((*COMMENTS, *(rule for module in MODULES for rule in module.RULES)), key=lambda rule: rule.code)
 )
 SYNTAX = tuple(rule for rule in RULES if rule.code < "L190")
 
