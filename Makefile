@@ -8,7 +8,7 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test schema golden lock clean
+.PHONY: help demo test lint format bench boot-test schema rules golden lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ boot-test: $(VENV)/.tests ## boot the built initrds in QEMU (some minutes, no KV
 
 schema: $(VENV)/.runs ## write profiles/schema.json anew
 	$(DOMU) schema > profiles/schema.json
+
+rules: $(VENV)/.runs ## write docs/rules.md anew
+	$(BIN)/python -c 'from builder.preseed.lint import RULES; from builder.report.rules import rules_page; print(rules_page(RULES), end="")' > docs/rules.md
 
 golden: $(VENV)/.tests ## write the golden files anew; the diff is the review
 	$(BIN)/pytest --regenerate tests/golden
