@@ -24,8 +24,8 @@ def paint(text: str, severity: Severity, *, colour: bool) -> str:
 
 
 def findings_text(findings: Iterable[Finding], *, colour: bool = False) -> str:
-    """One finding after the other, as sorted by the collection."""
-    return "\n".join(finding_text(finding, colour=colour) for finding in findings)
+    """One finding after the other, as sorted by the collection; what several guests share is said once."""
+    return "\n".join(dict.fromkeys(finding_text(finding, colour=colour) for finding in findings))
 
 
 def finding_data(finding: Finding) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ from builder.media.mirror import MirrorAnswers
 from builder.profile.load import LoadedSite
 from builder.profile.model import Guest
 from builder.secret import Secret
-from builder.workflows.render import Artefacts, masked, mirror_answers, render_guest
+from builder.workflows.prove import Ignored, Prover
+from builder.workflows.render import Artefacts, mirror_answers, render_guest, stand_ins
 
 Secrets = Callable[[Guest], Mapping[str, Secret]]
 
@@ -28,7 +29,7 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = masked, runner: Runner = run) -> Checked:
+def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins, runner: Runner = run) -> Checked:
     """Load and render these guests, or all, with stand-ins for their secrets, and collect what is found.
 
     Raises BuilderError for a name that no guest has, or when the site cannot be read.
@@ -39,6 +40,8 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = masked, r
     findings = Findings()
     findings.extend(loaded.findings if not names else (one for name in chosen for one in loaded.findings_for(name)))
     artefacts: list[Artefacts] = []
+    prover = Prover(site, templates, loaded)
+    ignored = Ignored(loaded)
     known: dict[tuple[str, str], tuple[MirrorAnswers, tuple[Finding, ...]]] = {}
     for guest in loaded.guests:
         if guest.name not in chosen:
@@ -54,7 +57,11 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = masked, r
             findings.extend(replace(finding, guest=finding.guest or guest.name) for finding in error.findings)
         else:
             findings.extend(one.findings)
+            findings.extend(ignored.sift(guest, prover.preseed(one)))
             artefacts.append(one)
+    findings.extend(prover.shell(artefacts, runner))
+    if len(artefacts) == len(loaded.names):
+        findings.extend(ignored.unused())
     return Checked(chosen, tuple(artefacts), tuple(findings))
 
 

@@ -1,0 +1,132 @@
+"""Our own renders through the linter: the preseed in its guest's situation, and the shell of its steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+from builder.findings import Finding, Place, Severity
+from builder.host.catalogue import shipped_suites
+from builder.host.run import Runner
+from builder.host.shell import ShellError, unparsable
+from builder.host.site import Site
+from builder.preseed.catalogue import Catalogue
+from builder.preseed.given import Given, hardware_of
+from builder.preseed.lint import lint
+from builder.preseed.linted import gather
+from builder.preseed.render import Template
+from builder.preseed.syntax import parse_preseed
+from builder.preseed.traced import Row, rows_of, trace
+from builder.profile.load import LoadedSite
+from builder.profile.model import Guest
+from builder.profile.rules import place_of
+from builder.workflows.look_up import look_up
+from builder.workflows.render import Artefacts
+
+_STEP = re.compile(r"/domu/(?:early|late)(?:\.sh|/.+)")
+
+
+class Prover:
+    """Looks at one guest after the other; what they share is read once."""
+
+    def __init__(self, site: Site, templates: Mapping[str, Template], loaded: LoadedSite) -> None:
+        self._templates = templates
+        self._origins = loaded.origins
+        self._catalogue = cache(lambda suite, arch: look_up(site, suite, arch).catalogue)
+        self._rows: dict[tuple[str, ...], tuple[Row, ...]] = {}
+
+    def preseed(self, artefacts: Artefacts) -> list[Finding]:
+        """What the linter finds in the guest's preseed, all codes, at the template's line where it can be told."""
+        guest, text = artefacts.guest, artefacts.preseed.text
+        file = parse_preseed(text.encode())
+        name = f"{guest.name} preseed.cfg"
+        found = lint(file, name, given=self._given(artefacts))
+        if not found:
+            return []
+        lines = text.split("\n")
+        quiet = gather(name, file, {guest.suite: found}).findings
+        return [self._placed(finding, lines, artefacts) for finding in quiet]
+
+    def shell(self, artefacts: Sequence[Artefacts], runner: Runner) -> Iterator[Finding]:
+        """The steps of all guests that sh cannot parse; asks it once."""
+        steps = [
+            (one, path, text)
+            for one in artefacts
+            for path, text in one.preseed.files.items()
+            if _STEP.fullmatch(path)
+        ]  # fmt: skip
+        errors = unparsable((text for _, _, text in steps), runner)
+        for one, path, text in steps if errors else ():
+            if error := errors.get(text):
+                yield self._step_finding(one, path, text, error)
+
+    def _given(self, artefacts: Artefacts) -> Given:
+        guest = artefacts.guest
+        disk = artefacts.volumes.volumes[0].size
+        return Given(
+            catalogue=self._catalogue(guest.suite, guest.arch),
+            others=self._others(guest),
+            loading="initrd",
+            hardware=hardware_of(guest, disk),
+        )
+
+    def _others(self, guest: Guest) -> tuple[Catalogue, ...]:
+        return tuple(self._catalogue(suite, guest.arch) for suite in shipped_suites() if suite != guest.suite)
+
+    def _placed(self, finding: Finding, lines: Sequence[str], artefacts: Artefacts) -> Finding:
+        line = lines[finding.place.line - 1] if finding.place.line else ""
+        place = trace(line, self._rows_for(artefacts)) or finding.place
+        return replace(finding, place=place, guest=artefacts.guest.name)
+
+    def _step_finding(self, artefacts: Artefacts, path: str, text: str, error: ShellError) -> Finding:
+        name = artefacts.guest.name
+        lines = [*text.split("\n"), ""]
+        number = min(max(error.line, 1), len(lines))
+        place = self._in_profile(artefacts.guest, text) or trace(lines[number - 1], self._rows_for(artefacts))
+        return Finding(
+            "T107",
+            f"sh cannot parse the step {path}, line {number}: {error.text}",
+            f"domu render {name} scripts shows it",
+            place or Place(f"{name} {path}", number),
+            guest=name,
+        )
+
+    def _in_profile(self, guest: Guest, script: str) -> Place | None:
+        """Where the profile has this command, if it is one of its own."""
+        commands = {f"late_commands[{number}]": command.run for number, command in enumerate(guest.late_commands)}
+        commands |= {f"early_commands[{number}]": command for number, command in enumerate(guest.early_commands)}
+        for path, command in commands.items():
+            if command.strip() == script.strip():
+                return place_of(self._origins[guest.name], f"{path}.run")
+        return None
+
+    def _rows_for(self, artefacts: Artefacts) -> tuple[Row, ...]:
+        used = tuple(name for name, _ in artefacts.preseed.used)
+        if used not in self._rows:
+            self._rows[used] = rows_of(self._templates[name] for name in used if name in self._templates)
+        return self._rows[used]
+
+
+class Ignored:
+    """What profiles say not to report (`lint: {ignore: ...}`), and whether it was of use."""
+
+    def __init__(self, loaded: LoadedSite) -> None:
+        self._origins = loaded.origins
+        self._used: dict[tuple[Place, str], bool] = {}
+
+    def sift(self, guest: Guest, found: Sequence[Finding]) -> Iterator[Finding]:
+        """What is left of a guest's findings."""
+        codes = {finding.code for finding in found}
+        for number, code in enumerate(guest.lint.ignore):
+            place = place_of(self._origins[guest.name], f"lint.ignore[{number}]")
+            self._used[place, code] = self._used.get((place, code), False) or code in codes
+        return (finding for finding in found if finding.code not in guest.lint.ignore)
+
+    def unused(self) -> Iterator[Finding]:
+        """Of every guest's, those that silenced nothing anywhere; to be asked when all guests were sifted."""
+        for (place, code), used in self._used.items():
+            if not used:
+                message = f"no {code} is found in any preseed that this is about"
+                yield Finding("L190", message, "remove it", place, Severity.WARNING)
