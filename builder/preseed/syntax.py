@@ -101,10 +101,10 @@ class PreseedFile:
     lines: tuple[Line, ...]
     items: tuple[Entry | Broken, ...]
 
-    @property
-    def entries(self) -> Iterator[Entry]:
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
         """The settings in the order of the file, those behind a line that ends the load included."""
-        return (item for item in self.items if isinstance(item, Entry))
+        return tuple(item for item in self.items if isinstance(item, Entry))
 
     def texts(self, item: Entry | Broken) -> tuple[Line, ...]:
         """The lines that make up an item, without comments and blank lines between them."""
