@@ -19,15 +19,14 @@ TYPES = frozenset(
 CHOOSING = frozenset({"select", "multiselect"})
 LARGEST = 16 << 20  # bytes of one file; keyboard-configuration's, the largest, has 1.4 MB
 LONGEST_NAME = 256
+MOST_LINES = 100  # odd lines that are named; what has more is no templates file
 # Debconf::Template::load; cdebconf wants one blank behind the colon, which every template has.
 _FIELD = re.compile(rb"([-_@.A-Za-z0-9]*):\s?(.*)", re.DOTALL)
 _NAME = re.compile(r"[!-~]+", re.ASCII)
 _WANTED = frozenset({b"template", b"type", b"default", b"choices", b"description"})
 _COMMA = re.compile(r"(?<!\\),")
 _ESCAPED = re.compile(r"\\([, ])")
-# po-debconf(7): a remark for translators at the end of a value, not part of it.
 _LATER = re.compile(r"@[A-Z_]+@")  # filled in while the package is built
-_REMARK = re.compile(r"\[ [^]]*\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class _Stanza:
         """The template, or None with the reason among the findings."""
         text = {field.decode(): self._text(value, findings) for field, value in self.fields.items()}
         if source:
-            text = {field: _REMARK.sub("", _LATER.sub("", value)).rstrip() for field, value in text.items()}
+            text = {field: _without_remark(_LATER.sub("", value)) for field, value in text.items()}
         name, kind = text.get("template", ""), text.get("type", "")
         if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
             findings.add(
@@ -120,6 +119,12 @@ class _Stanza:
         except UnicodeDecodeError:
             findings.add(_finding("C105", "an English text is not UTF-8", self.place, severity=Severity.WARNING))
             return value.decode(errors="replace")
+
+
+def _without_remark(value: str) -> str:
+    """po-debconf(7): `[ text for translators]` at the end of a value is not part of it."""
+    at = value.rfind("[ ") if value.endswith("]") else -1
+    return value[:at].rstrip() if at >= 0 else value
 
 
 def _stanzas(data: bytes, name: str, findings: Findings, *, source: bool) -> Iterator[_Stanza]:
@@ -155,6 +160,8 @@ def _field(raw: bytes, *, source: bool) -> bytes:
 
 
 def _add_line(findings: Findings, why: str, line: bytes, place: Place) -> None:
+    if len(findings) >= MOST_LINES:
+        return
     shown = line[:60].decode(errors="replace")
     findings.add(_finding("C106", f"the line {shown!r} {why}", place, severity=Severity.WARNING))
 
