@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from builder.cli.app import FINDINGS, FINE, app, maybe_site_of
+from builder.cli.recipe import size
+from builder.units import Size
 
 Format = Literal["text", "json", "sarif", "junit", "github"]
 
@@ -32,6 +34,16 @@ def lint(
     loaded: Annotated[
         Literal["initrd", "file", "network"] | None, typer.Option(help="Where the installer finds the file.")
     ] = None,
+    guest_type: Annotated[
+        Literal["pv", "pvh", "hvm", "any"], typer.Option(help="The kind of Xen guest that is installed.")
+    ] = "any",
+    disk: Annotated[
+        Size | None, typer.Option(parser=size, metavar="SIZE", help="The disk, as 10G: does the recipe fit?")
+    ] = None,
+    ram: Annotated[Size | None, typer.Option(parser=size, metavar="SIZE", help="What the installer sees.")] = None,
+    priority: Annotated[
+        Literal["high", "critical"], typer.Option(help="debconf/priority: what is milder is not asked.")
+    ] = "high",
     form: Annotated[Format, typer.Option("--format", help="For people, or for a CI server.")] = "text",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
@@ -50,7 +62,7 @@ def lint(
     if not suites:
         raise typer.BadParameter("say which installer reads the file: --suite bookworm or --suite trixie")
     names = [str(file) for file in files]
-    terms = Terms(suites, loaded)
+    terms = Terms(suites, loaded, None if guest_type == "any" else guest_type, disk, ram, priority)
     done = lint_files(site, names, terms, stdin=sys.stdin.buffer, mend=fix or diff, write=fix and not diff)
     linted = [one.linted for one in done]
     limit = Severity.WARNING if strict else Severity.ERROR

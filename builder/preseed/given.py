@@ -17,9 +17,12 @@ Loading = Literal["initrd", "file", "network"]
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What the installer will meet: the disks it sees, as in /dev/xvda, and the first one's size."""
+    """What the installer will meet: the disks it sees, as in /dev/xvda, and the first one's size.
 
-    type: GuestType
+    Of another's file nobody may know the type (None) or the disks (none): rules that need them then find nothing.
+    """
+
+    type: GuestType | None
     disks: tuple[str, ...]
     disk_size: Size | None = None
     ram: Size | None = None

@@ -14,10 +14,13 @@ from builder.host.catalogue import shipped_suites
 from builder.host.files import write_atomic
 from builder.host.site import Site, read_site_yaml
 from builder.preseed.fix import Fixed, fix
-from builder.preseed.given import Given, Loading
+from builder.preseed.given import Given, Hardware, Loading
 from builder.preseed.lint import lint
 from builder.preseed.linted import Linted, gather
+from builder.preseed.situation import Priority
 from builder.preseed.syntax import parse_preseed
+from builder.profile.model import GuestType
+from builder.units import Size
 from builder.workflows.look_up import look_up
 
 STDIN = "-"
@@ -29,6 +32,17 @@ class Terms:
 
     suites: tuple[str, ...]
     loading: Loading | None = None
+    guest_type: GuestType | None = None
+    disk: Size | None = None
+    ram: Size | None = None
+    priority: Priority = "high"
+
+    @property
+    def hardware(self) -> Hardware | None:
+        """What of the machine was told; None when nothing was."""
+        if not (self.guest_type or self.disk or self.ram):
+            return None
+        return Hardware(self.guest_type, (), self.disk, self.ram)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ def _givens(site: Site | None, terms: Terms) -> dict[str, Given]:
             catalogue=known[suite],
             others=tuple(catalogue for other, catalogue in known.items() if other != suite),
             loading=terms.loading,
+            hardware=terms.hardware,
         )
         for suite in terms.suites
     }
