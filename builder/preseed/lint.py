@@ -13,10 +13,13 @@ from builder.findings import Finding, Findings, Place, Severity, did_you_mean
 from builder.preseed import (
     rules_accounts,
     rules_answers,
+    rules_commands,
     rules_conflicts,
+    rules_disks,
     rules_fields,
     rules_lines,
     rules_questions,
+    rules_recipes,
     rules_values,
 )
 from builder.preseed.given import NOTHING, Given
@@ -68,6 +71,9 @@ MODULES = (
     rules_answers,
     rules_conflicts,
     rules_accounts,
+    rules_disks,
+    rules_recipes,
+    rules_commands,
 )
 RULES: tuple[Rule, ...] = tuple(
     sorted((*COMMENTS, *(rule for module in MODULES for rule in module.RULES)), key=lambda rule: rule.code)

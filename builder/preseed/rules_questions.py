@@ -144,7 +144,7 @@ def _unread(subject: Subject) -> Iterator[Problem]:
         name = entry.question.text
         if isinstance(answer, Unread) and not _explained(name) and not _elsewhere(subject, name):
             owners = ", ".join(answer.owners[:3]) + (" ..." if len(answer.owners) > 3 else "")
-            message = f"{entry.question.text} cannot be judged: the catalogue was made without {owners}"
+            message = f"{name} cannot be judged: the catalogue was made without {owners}"
             yield Problem(entry.question.start, message, "make it anew where the mirror has it: domu catalogue update")
 
 
