@@ -8,7 +8,7 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test schema rules golden lock clean
+.PHONY: help demo test lint format bench boot-test predict-test fuzz catalogues schema rules golden lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,17 @@ bench: $(VENV)/.tests ## measure against cp, cpio and gzip, bare typer, debconf;
 
 boot-test: $(VENV)/.tests ## boot the built initrds in QEMU (some minutes, no KVM needed)
 	@.ci/debian-packages boot
-	$(BIN)/pytest -m boot -s tests/boot
+	$(BIN)/pytest -m boot -s tests/boot --ignore tests/boot/test_predict.py
+
+predict-test: $(VENV)/.tests ## take answers away one at a time: the installer in QEMU asks what was predicted (an hour)
+	@.ci/debian-packages boot
+	$(BIN)/pytest -m boot -s tests/boot/test_predict.py
+
+fuzz: $(VENV)/.tests ## ten minutes of fuzzing of everything that reads a stranger's preseed
+	$(BIN)/python -m tests.fuzz --minutes 10
+
+catalogues: $(VENV)/.runs ## fetch the questions of each suite's installer anew, for the package to ship
+	$(DOMU) catalogue update --ship
 
 schema: $(VENV)/.runs ## write profiles/schema.json anew
 	$(DOMU) schema > profiles/schema.json
