@@ -34,6 +34,10 @@ def recipe(
         str | None, typer.Option(help="partman-auto/cap-ram: MB, or false.", show_default="the suite's own")
     ] = None,
     default_filesystem: Annotated[str, typer.Option(help="partman/default_filesystem.")] = "ext4",
+    device: Annotated[
+        Literal["file", "block"],
+        typer.Option(help="An image file, as layouts are measured, or a block device: some ends differ by 1 MiB."),
+    ] = "file",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Tell how partman would lay out a recipe on an empty disk, to the byte."""
@@ -42,7 +46,7 @@ def recipe(
     from builder.report.recipe import layout_data, layout_text
     from builder.workflows.recipe import forecast
 
-    machine = Machine(suite, ram, label, method, cap_ram, default_filesystem)
+    machine = Machine(suite, ram, label, method, cap_ram, default_filesystem, device)
     found = forecast(file.read(), file.name, machine, disk)
     if json:
         more = {

@@ -25,12 +25,9 @@ from builder.units import Size
 
 SECTOR = 512
 MIB = 1 << 20
-# Where the first free space begins: libparted leaves msdos 32 sectors, GPT its header and table.
-FREE_START = {"msdos": 32 * SECTOR, "gpt": 34 * SECTOR}
+# GPT has its header and table in front, and again at the end.
+GPT_START = 34 * SECTOR
 GPT_TAIL = 33 * SECTOR
-# command_partitions (parted_server.c) hides free space shorter than bios_geom.sectors (63 on Xen's block devices)
-# grains of 1 MiB where there are extended partitions: nothing more can be laid there.
-HIDDEN_FREE = 63 * MIB
 PHYSICAL_EXTENT = 4 * MIB
 # Where LVM's data begins on a physical volume.
 PHYSICAL_START = MIB
@@ -38,7 +35,8 @@ PHYSICAL_START = MIB
 PRINTED_EXTENT = 4_194_300
 MAIN_DISK = "/dev/xvda"
 _UNLIMITED_OF_OLD = 1_000_000_000
-_FAR = 1 << 44  # bytes: no recipe that has not fit on 16 TiB fits at all
+# No recipe that has not fit on 16 TiB fits at all.
+_FAR_MB = (16 << 40) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def predict(recipe: Recipe, machine: Machine, disk: Size) -> Layout:
         partitions = tuple(_lay_out(grown, machine, disk))
     except _StopError as stop:
         return replace(outline, problem=str(stop))
-    return replace(outline, partitions=partitions, free=tuple(_free_spaces(partitions, machine, disk)))
+    return _with_partitions(outline, partitions, machine, disk)
 
 
 def least_disk(recipe: Recipe, machine: Machine) -> Size | None:
@@ -137,10 +135,12 @@ def least_disk(recipe: Recipe, machine: Machine) -> Size | None:
         return predict(recipe, machine, Size(megabytes * 1_000_000)).is_sound
 
     low = least_sum(decode(recipe, machine)) - 1
+    if low > _FAR_MB:
+        return None
     step = 1
     while not sound(low + step):
         low, step = low + step, step * 2
-        if low * 1_000_000 > _FAR:
+        if low > _FAR_MB:
             return None
     high = low + step
     while high - low > 1:
@@ -149,15 +149,30 @@ def least_disk(recipe: Recipe, machine: Machine) -> Size | None:
     return Size(high * 1_000_000)
 
 
+def _free_start(machine: Machine) -> int:
+    """Where the first free space begins; with msdos after a track."""
+    return GPT_START if machine.label == "gpt" else machine.track * SECTOR
+
+
 def _free_bytes(machine: Machine, disk: Size) -> int:
     end = disk.bytes // SECTOR * SECTOR - (GPT_TAIL if machine.label == "gpt" else 0)
-    return max(0, end - FREE_START[machine.label])
+    return max(0, end - _free_start(machine))
+
+
+def _with_partitions(outline: Layout, partitions: tuple[Partition, ...], machine: Machine, disk: Size) -> Layout:
+    problem = "" if partitions else "no partition of the recipe counts here"
+    # command_partitions (parted_server.c) hides free space of less than a track of MiB where there can be extended
+    # partitions.
+    if machine.label == "msdos" and len(partitions) > 1 and disk.bytes - partitions[-2].end - 1 < machine.track * MIB:
+        problem = f"less than {machine.track} MiB is left for the last partition, which partman does not see as free"
+    free = tuple(_free_spaces(partitions, machine, disk))
+    return replace(outline, partitions=partitions, free=free, problem=problem)
 
 
 def _free_spaces(partitions: Sequence[Partition], machine: Machine, disk: Size) -> Iterator[Partition]:
-    """The free space that partman lists before and after; none with msdos, where it is below HIDDEN_FREE."""
+    """The free space that partman lists before and after; none with msdos, where it is too short."""
     if machine.label == "gpt" and partitions:
-        start = FREE_START["gpt"]
+        start = _free_start(machine)
         yield Partition(-1, start, partitions[0].start - 1, "primary", "free")
         yield Partition(-1, partitions[-1].end + 1, start + _free_bytes(machine, disk) - 1, "primary", "free")
 
@@ -184,7 +199,7 @@ def _lay_out(entries: Sequence[Entry], machine: Machine, disk: Size) -> Iterator
     order = _in_order(entries, machine)
     # partition_creation_constraint: one sector less than a multiple of 64 KiB, for MD metadata; ends lie on MiB.
     limit = max(0, disk.bytes // 65536 * 65536 - SECTOR) // MIB * MIB
-    free = FREE_START[machine.label]
+    free = _free_start(machine)
     primaries, logicals = 0, 4
     for left, (entry, kind) in zip(range(len(order) - 1, -1, -1), order, strict=True):
         # A logical partition has its EBR in front.
@@ -192,8 +207,6 @@ def _lay_out(entries: Sequence[Entry], machine: Machine, disk: Size) -> Iterator
         end = limit if left == 0 else min(max(_nearest_end(free + entry.minimum * 1_000_000 + 1), start + MIB), limit)
         if end <= start:
             raise _StopError("no space is left for the last partitions")
-        if left and machine.label == "msdos" and disk.bytes - end < HIDDEN_FREE:
-            raise _StopError(f"less than {HIDDEN_FREE // MIB} MiB is left, which partman does not see as free")
         number = primaries = primaries + 1
         if kind == "logical":
             number = logicals = logicals + 1
@@ -229,8 +242,10 @@ def _predict_lvm(outline: Layout, machine: Machine, disk: Size) -> Layout:
             _outside_lvm(outline.decoded, volumes, machine), to_megabytes(_free_bytes(machine, disk)), machine
         )
         partitions = tuple(_lay_out(scheme, machine, disk))
-        outline = replace(outline, partitions=partitions, free=tuple(_free_spaces(partitions, machine, disk)))
-        physical = next(partition for partition in partitions if partition.method == "lvm")
+        outline = _with_partitions(outline, partitions, machine, disk)
+        physical = next((partition for partition in partitions if partition.method == "lvm"), None)
+        if physical is None:
+            raise _StopError("the physical volume has a second method")
         extents = max(0, physical.size - PHYSICAL_START) // PHYSICAL_EXTENT
         outline = replace(outline, vg_extents=extents)
         return replace(outline, lvs=tuple(_volumes(volumes, extents, machine)))
@@ -283,7 +298,7 @@ def _volumes(entries: Sequence[Entry], extents: int, machine: Machine) -> Iterat
         )
         for entry in entries
     ]
-    if least_sum(in_kilobytes) > free:
+    if _as_shown(least_sum(in_kilobytes) * 1000) > free * 1000 < least_sum(in_kilobytes) * 1000:
         raise _StopError("the LVM volumes need more than the volume group has: partman-auto-lvm/small_guided_size")
     left = extents
     names = list(_volume_names(entries))
@@ -295,6 +310,12 @@ def _volumes(entries: Sequence[Entry], extents: int, machine: Machine) -> Iterat
             raise _StopError(f"no extent is left for the LVM volume {name}")
         left -= size
         yield LogicalVolume(name, size, entry.minimum, entry.maximum, *_method_filesystem_mount(entry, machine))
+
+
+def _as_shown(number: int) -> int:
+    """Bytes as a person is shown them and they are read again: rounded to tenths of kB, MB ... (longint2human)."""
+    unit = 1000 ** min((len(str(number)) - 1) // 3, 4)
+    return (number * 100 // unit + 5) // 10 * unit // 10
 
 
 def _volume_names(entries: Sequence[Entry]) -> Iterator[str]:

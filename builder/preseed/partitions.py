@@ -76,13 +76,13 @@ def _priorities(guest: Guest) -> list[str]:
     unlimited = len(guest.disk.partitions) - sum(it.maximum != "unlimited" for it in guest.disk.partitions)
     bid = max(1000, sum(limited.values()) // max(1, unlimited))
     found = []
-    for partition in guest.disk.partitions:
+    for index, partition in enumerate(guest.disk.partitions):
         if partition.priority is not None:
             found.append(_amount(partition.priority))
         elif partition.maximum == "unlimited":
             found.append(str(megabytes(partition.minimum) + bid))
         else:
-            found.append(_amount(partition.maximum))
+            found.append(_amount(partition.maximum if limited[index] else partition.minimum))
     return found
 
 

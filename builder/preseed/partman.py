@@ -17,6 +17,7 @@ from builder.units import Size
 
 Label = Literal["msdos", "gpt"]
 Method = Literal["regular", "lvm"]
+Device = Literal["block", "file"]
 # What decode_recipe takes for a minimum that it cannot read: more MB than any disk has.
 NEVER_FITS = 2_200_000_000
 UNLIMITED = -1
@@ -65,6 +66,14 @@ class Machine:
     method: Method = "regular"
     cap_ram: str | None = None
     default_filesystem: str = "ext4"
+    device: Device = "block"
+
+    @property
+    def track(self) -> int:
+        """Sectors of a track as libparted makes them up, which move the first end by 15 kB: 1 + sector size / 512 on a
+        block device, 32 in an image file (libparted/arch/linux.c: _device_probe_geometry, init_file).
+        """
+        return 2 if self.device == "block" else 32
 
     @property
     def rules(self) -> Rules:

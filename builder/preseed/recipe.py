@@ -119,15 +119,23 @@ def render_recipe(recipe: Recipe, *, one_line: bool = False) -> str:
 
 
 def _numbered_words(text: str) -> Iterator[tuple[str, int]]:
-    """Words with their line numbers; the preseed form loses its head and its continuation signs."""
-    from_preseed = False
-    for number, line in enumerate(text.split("\n"), 1):
-        if head := _PRESEED_LINE.match(line):
-            from_preseed, line = True, line[head.end() :]  # noqa: PLW2901 - the rest of the same line
-        if from_preseed:
-            line = line.rstrip().removesuffix("\\")  # noqa: PLW2901 - a continuation is no word of the recipe
+    """Words with their line numbers; of a preseed file, those of its entry."""
+    lines = list(enumerate(text.split("\n"), 1))
+    entry = next((index for index, (_, line) in enumerate(lines) if _PRESEED_LINE.match(line)), None)
+    for number, line in lines if entry is None else _entry_lines(lines[entry:]):
         # The shell splits at blanks only; str.split() would take more, as U+00A0.
         yield from ((word, number) for word in re.split(r"[ \t\r]+", line) if word)
+
+
+def _entry_lines(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The value of the entry that begins the lines: without its head, continuation signs and inner comments."""
+    for number, line in lines:
+        if line.startswith("#"):
+            continue
+        value = _PRESEED_LINE.sub("", line, count=1).removesuffix("\r")
+        yield number, value.removesuffix("\\")
+        if not value.endswith("\\"):
+            return
 
 
 def _second_name(name: str, place: Place) -> Finding:

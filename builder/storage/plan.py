@@ -121,7 +121,7 @@ def _disk_findings(guest: Guest, machine: Machine, layout: Layout, size: Size, l
     if machine.label == "msdos" and size > MSDOS_LIMIT:
         findings.add(
             Finding(
-                "R304", f"a msdos label reaches no further than {MSDOS_LIMIT}", "write label: gpt", guest=guest.name
+                "R307", f"a msdos label reaches no further than {MSDOS_LIMIT}", "write label: gpt", guest=guest.name
             )
         )
     findings.extend(_last_maximum(guest, layout))
