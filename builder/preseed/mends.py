@@ -10,10 +10,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from builder.preseed.catalogue import Unknown
+from builder.preseed.loader import BLANKS
 from builder.preseed.rule import Problem, Subject
-from builder.preseed.rules_fields import near_type
+from builder.preseed.rules_fields import TYPES, near_type
 from builder.preseed.rules_lines import ENTRY
-from builder.preseed.syntax import Entry, Line, LineKind
+from builder.preseed.rules_questions import is_alike
+from builder.preseed.rules_values import TRUE_WORDS
+from builder.preseed.syntax import Entry, Field, Line, LineKind
+from builder.preseed.untemplated import BOOT_ALIASES
 
 
 class Edit(NamedTuple):
@@ -97,15 +102,18 @@ def _one_blank(subject: Subject, problem: Problem) -> Iterator[Edit]:
         yield Edit(problem.offset + 1, entry.value.start, b"")
 
 
-def _type(subject: Subject, problem: Problem) -> Iterator[Edit]:
+def _near_type(subject: Subject, problem: Problem) -> Iterator[Edit]:
     """A misspelt type that is near one, if the catalogue does not say otherwise."""
+    if entry := _entry(subject, problem.offset):
+        near = near_type(entry.type.text)
+        if near and _type_in_catalogue(subject, entry) in {"", near}:
+            yield from _written(subject, entry.type, near)
+
+
+def _templates_type(subject: Subject, problem: Problem) -> Iterator[Edit]:
     entry = _entry(subject, problem.offset)
-    if entry is None:
-        return
-    known = _type_in_catalogue(subject, entry)
-    near = near_type(entry.type.text)
-    if near and known in {"", near} and _is_plain(subject, entry.type.start, entry.type.end):
-        yield Edit(entry.type.start, entry.type.end, near.encode())
+    if entry and (known := _type_in_catalogue(subject, entry)):
+        yield from _written(subject, entry.type, known)
 
 
 def _insert_type(subject: Subject, problem: Problem) -> Iterator[Edit]:
@@ -115,18 +123,92 @@ def _insert_type(subject: Subject, problem: Problem) -> Iterator[Edit]:
 
 
 def _type_in_catalogue(subject: Subject, entry: Entry) -> str:
-    """Empty when the question is not known."""
+    """Empty when the question is not known, or of a type that no preseed line has."""
     catalogue = subject.given.catalogue
     question = catalogue.find(entry.question.text) if catalogue else None
-    return question.type if question else ""
+    return question.type if question and question.type in TYPES else ""
 
 
-_WORD = re.compile(rb"[!-~]+")
+def _spelling(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    """Where one name alone is near, and the file does not answer that one elsewhere."""
+    entry = _entry(subject, problem.offset)
+    answer = subject.given.catalogue.may_exist(entry.question.text) if entry and subject.given.catalogue else None
+    if not entry or not isinstance(answer, Unknown):
+        return
+    name = entry.question.text
+    alike = [near for near in answer.near if is_alike(name, near)]
+    relatives = [near for near in alike if near.partition("/")[0] == name.partition("/")[0]]
+    match relatives or alike:
+        case [only] if only not in subject.by_question:
+            yield from _written(subject, entry.question, only)
 
 
-def _is_plain(subject: Subject, start: int, end: int) -> bool:
-    """Whether a field is one run of visible ASCII in the file: nothing within it would be lost."""
-    return _WORD.fullmatch(subject.file.data[start:end]) is not None
+def _full_name(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    """Of a boot parameter's short name, unless the file answers that question, too."""
+    if entry := _entry(subject, problem.offset):
+        full = BOOT_ALIASES[entry.question.text].rpartition(":")[2]
+        if full not in subject.by_question:
+            yield from _written(subject, entry.question, full)
+
+
+def _package_for_owner(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    """Where one package alone has the question."""
+    entry = _entry(subject, problem.offset)
+    question = subject.given.catalogue.find(entry.question.text) if entry and subject.given.catalogue else None
+    if entry and question and not question.also:
+        yield from _written(subject, entry.owner, question.package)
+
+
+def _commas(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    if entry := _entry(subject, problem.offset):
+        yield from _written(subject, entry.value, ", ".join(entry.value.text.split()))
+
+
+def _true(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    entry = _entry(subject, problem.offset)
+    if entry and entry.value.text.rstrip(BLANKS).lower() in TRUE_WORDS:
+        yield from _written(subject, entry.value, "true")
+
+
+def _false(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    if entry := _entry(subject, problem.offset):
+        yield from _written(subject, entry.value, "false")
+
+
+def _written(subject: Subject, field: Field, text: str) -> Iterator[Edit]:
+    """A field written anew, if it stands on one line and every byte of it is seen; blanks behind it stay."""
+    old = field.text.rstrip(BLANKS)
+    end = field.start + len(old)
+    if _VISIBLE.fullmatch(old) and subject.file.data[field.start : end] == old.encode():
+        yield Edit(field.start, end, text.encode())
+
+
+def _others(subject: Subject, problem: Problem) -> Iterator[Edit]:
+    """All entries of a question but the first, where they are the same word by word and no `seen` line is about it.
+
+    Not behind a comment to the linter, which would then be about the entry that follows.
+    """
+    entry = _entry(subject, problem.offset)
+    if entry is None:
+        return
+    first, *others = subject.by_question[entry.question.text]
+    if others[0] is not entry or first.question.text in subject.marked:
+        return
+    if {_words(one) for one in others} != {_words(first)}:
+        return
+    for one in others:
+        lines = subject.file.lines[one.first : one.last + 1]
+        above = subject.file.lines[one.first - 1]
+        about = above.kind is LineKind.COMMENT and b"domu:" in above.raw
+        if not about and all(line.kind is LineKind.TEXT and not line.raw.endswith(b"\0") for line in lines):
+            yield Edit(lines[0].start, lines[-1].start + len(lines[-1].raw), b"")
+
+
+def _words(entry: Entry) -> tuple[str, str, str]:
+    return entry.owner.text, entry.type.text, entry.value.text
+
+
+_VISIBLE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 
 
 MENDS: Mapping[str, Mend] = {
@@ -136,9 +218,18 @@ MENDS: Mapping[str, Mend] = {
     "L112": _unix_ends,
     "L117": _strip_end,
     "L118": _one_blank,
-    "L119": _type,
-    "L120": _type,
+    "L119": _near_type,
+    "L120": _near_type,
     "L121": _insert_type,
     "L124": _indent,
     "L126": _indent,
+    "L202": _spelling,
+    "L205": _full_name,
+    "L210": _package_for_owner,
+    "L301": _templates_type,
+    "L302": _templates_type,
+    "L305": _commas,
+    "L306": _true,
+    "L307": _false,
+    "L330": _others,
 }

@@ -41,6 +41,11 @@ class Subject:
             found[entry.question.text].append(entry)
         return dict(found)
 
+    @cached_property
+    def marked(self) -> frozenset[str]:
+        """The questions that a `seen` line is about."""
+        return frozenset(entry.question.text for entry in self.file.entries if entry.type.text == "seen")
+
     def last(self, question: str) -> Entry | None:
         """The setting that wins, or None without any."""
         return found[-1] if (found := self.by_question.get(question)) else None

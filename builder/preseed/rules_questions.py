@@ -69,6 +69,11 @@ def _elsewhere(subject: Subject, name: str) -> tuple[str, ...]:
     return tuple(other.suite for other in subject.given.others if other.find(name))
 
 
+def is_alike(name: str, other: str) -> bool:
+    """Whether one can be the other misspelt."""
+    return difflib.SequenceMatcher(None, name, other).ratio() >= _ALIKE
+
+
 def _unknown(subject: Subject) -> Iterator[tuple[Problem, bool]]:
     """Each unknown question, and whether it is a known one misspelt."""
     for entry, answer in subject.strays:
@@ -76,7 +81,7 @@ def _unknown(subject: Subject) -> Iterator[tuple[Problem, bool]]:
         if isinstance(answer, Unread) or _explained(name) or _elsewhere(subject, name):
             continue
         best = next(iter(answer.near), "")
-        misspelt = bool(best) and difflib.SequenceMatcher(None, name, best).ratio() >= _ALIKE
+        misspelt = bool(best) and is_alike(name, best)
         if misspelt:
             yield Problem(entry.question.start, f"{name} is no question", f"did you mean {best}?"), True
         else:

@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(
 )
 _HASH = re.compile(r"\$[0-9a-z]{1,3}\$[^{]")  # of crypt(5); no shell variable
 _FALSE = frozenset({"no", "n", "off", "0", "false", "f"})
-_TRUE = frozenset({"yes", "y", "on", "1", "true", "t"})
+TRUE_WORDS = frozenset({"yes", "y", "on", "1", "true", "t"})
 # Multiselects whose choices the installer fills in; none of those has a blank in it.
 _WORDS_ONLY = frozenset({"tasksel/first", "localechooser/supported-locales", "locales/locales_to_be_generated"})
 # Choices that rules of their own judge, with what comes of a wrong one.
@@ -134,7 +134,7 @@ def _no_booleans(subject: Subject) -> Iterator[tuple[Entry, str]]:
 def _boolean(subject: Subject) -> Iterator[Problem]:
     for entry, value in _no_booleans(subject):
         if value.lower() not in _FALSE:
-            hint = "write true" if value.lower() in _TRUE else "write true or false, and nothing behind it"
+            hint = "write true" if value.lower() in TRUE_WORDS else "write true or false, and nothing behind it"
             yield Problem(entry.value.start, f"{value!r} is not true, so {entry.question.text} is taken as false", hint)
 
 
