@@ -314,7 +314,7 @@ def _volumes(entries: Sequence[Entry], extents: int, machine: Machine) -> Iterat
 
 def _as_shown(number: int) -> int:
     """Bytes as a person is shown them and they are read again: rounded to tenths of kB, MB ... (longint2human)."""
-    unit = 1000 ** min((len(str(number)) - 1) // 3, 4)
+    unit: int = 1000 ** min((len(str(number)) - 1) // 3, 4)
     return (number * 100 // unit + 5) // 10 * unit // 10
 
 
