@@ -45,6 +45,15 @@ def one_line(text: str) -> str:
     return text
 
 
+def no_newline_sign(text: str) -> str:
+    """Refuse a backslash and n: cdebconf (0.280, rfc822db) reads them back from its file as a newline."""
+    if "\\n" in text:
+        raise ValueError(
+            "has a backslash and n, which the installer reads back as a newline; put the text in a late command"
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
     """Text of this form: `what` says it in words and with an example, the JSON Schema has it as `pattern`."""
@@ -74,6 +83,12 @@ class Matching:
 
 
 Text = Annotated[str, AfterValidator(one_line), Matching(r"[^\n]*", "a text of one line", longest=500)]
+AnswerText = Annotated[
+    str,
+    AfterValidator(no_newline_sign),
+    AfterValidator(one_line),
+    Matching(r"[^\n]*", "an answer of one line", longest=500),
+]
 Shell = Annotated[str, AfterValidator(one_line), Matching(r"[^\n]+", "a shell command of one line", longest=20_000)]
 
 HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -150,7 +165,7 @@ FilePath = Annotated[AbsolutePath, Matching(r"/.+", "a path below /, as in /srv/
 FullName = Annotated[Text, Matching(r"[^:,\n]*", "a name without : and ,", longest=200)]
 VariableName = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 CpuList = Annotated[str, Matching(r"(?:all|[0-9^][0-9^,-]*)?", "a list of CPUs as xl takes it, as in 0-3,^1")]
-LintCode = Annotated[str, Matching(r"L[0-9]{3}", "a code of the linter's, as in L208; docs/rules.md has them")]
+LintCode = Annotated[str, Matching(r"[LQ][0-9]{3}", "a code of the linter's, as in L208; docs/rules.md has them")]
 TemplateName = Annotated[str, Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.j2", "a template's name, as in preseed.cfg.j2")]
 SshKey = Annotated[
     str,

@@ -234,7 +234,7 @@ class Answer(Model):
     type: Literal["string", "boolean", "select", "multiselect", "note", "text"] = Field(
         "string", description="As the question's template has it"
     )
-    value: fields.Text | fields.Flag | fields.Count = Field("", description="The answer")
+    value: fields.AnswerText | fields.Flag | fields.Count = Field("", description="The answer")
 
     @model_validator(mode="after")
     def _no_password(self) -> Self:
@@ -364,6 +364,14 @@ class Guest(Model):
     def fqdn(self) -> str:
         """Name with domain, when there is one."""
         return f"{self.name}.{self.domain}" if self.domain else self.name
+
+    @cached_property
+    def login_keys(self) -> dict[str, tuple[str, ...]]:
+        """SSH keys by account, each once, in order; `ssh_keys` are root's and every sudoer's."""
+        own = {"root": self.root.ssh_keys, **{user.name: user.ssh_keys for user in self.users}}
+        shared = {"root", *(user.name for user in self.users if user.sudo)}
+        keys = {name: (*given, *(self.ssh_keys if name in shared else ())) for name, given in own.items()}
+        return {name: tuple(dict.fromkeys(found)) for name, found in keys.items() if found}
 
     def secrets(self) -> dict[str, SecretSource]:
         """Every secret source, by the path of its field, as in `users.admin.password`."""

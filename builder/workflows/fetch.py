@@ -13,7 +13,6 @@ from builder.findings import Finding, Severity, did_you_mean
 from builder.host.run import Runner, run
 from builder.host.site import Site, read_profiles
 from builder.host.store import Store
-from builder.host.trust import DEBIAN_KEYRING
 from builder.media.udebs import Preflight
 from builder.profile.load import load_site
 from builder.profile.model import Arch, Guest, MediaSource, Suite
@@ -22,8 +21,6 @@ from builder.report.fetch import Held
 from builder.workflows.access import Access, Terms
 from builder.workflows.media import NetbootMedia, obtain
 from builder.workflows.preflight import preflight
-
-__all__ = ["FetchOrder", "Fetched", "NetbootMedia", "Preflight", "fetch", "media_for", "preflight_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,49 +94,6 @@ def fetch(site: Site, order: FetchOrder, *, progress: Progress, now: datetime, r
         for access in accesses.values():
             access.close()
     return Fetched(tuple(media), tuple(preflights))
-
-
-def media_for(
-    site: Site,
-    *,
-    suite: str,
-    arch: str,
-    sources: Sequence[str],
-    mirror: str,
-    proxy: str,
-    progress: Progress,
-    now: datetime,
-    runner: Runner = run,
-    upgrade: bool = False,
-    allow_expired: bool = False,
-    keyring: Path = DEBIAN_KEYRING,
-    offline: bool = False,
-) -> NetbootMedia:
-    """The media that one guest is built from; `mirror`, `proxy` and `sources` as its profile has them.
-
-    What is pinned and in the cache is taken without a network. Raises BuilderError: see `obtain`.
-    """
-    terms = Terms(mirror, proxy, keyring, allow_expired=allow_expired, offline=offline)
-    with Access(Store(site.cache, progress), terms, progress=progress, now=now, runner=runner) as access:
-        return obtain(access, site.media_lock, suite=suite, arch=arch, sources=sources, upgrade=upgrade)
-
-
-def preflight_for(
-    site: Site,
-    media: NetbootMedia,
-    *,
-    mirror: str,
-    proxy: str,
-    progress: Progress,
-    now: datetime,
-    runner: Runner = run,
-    allow_expired: bool = False,
-    keyring: Path = DEBIAN_KEYRING,
-) -> Preflight:
-    """Whether an installation with these media will find all its udebs; its findings refuse a rebuild."""
-    terms = Terms(mirror, proxy, keyring, allow_expired=allow_expired)
-    with Access(Store(site.cache, progress), terms, progress=progress, now=now, runner=runner) as access:
-        return preflight(access, media)
 
 
 def _targets(site: Site, order: FetchOrder) -> tuple[_Target, ...]:

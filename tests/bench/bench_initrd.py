@@ -7,16 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from builder.host.site import Site
 from builder.image.initrd import InitrdFacts, InitrdPayload, read_initrd
-from builder.progress import Silence
 from builder.units import Size
-from builder.workflows.fetch import media_for
 from builder.workflows.initrd import repack
 from tests.bench.pairs import paired
+from tests.media import netboot_media
 
 ROOT = Path(__file__).parent.parent.parent
 PRESEED = b"d-i debian-installer/locale string en_US.UTF-8\n" * 100
@@ -43,19 +40,7 @@ def main() -> None:
 
 def netboot_initrd(folder: Path) -> Path:
     """Verified, out of the repository's cache or fetched into it; no pin of the site is moved."""
-    (folder / "profiles").mkdir()
-    (folder / "cache").symlink_to(ROOT / "cache")
-    media = media_for(
-        Site(folder),
-        suite="trixie",
-        arch="amd64",
-        sources=("images", "package"),
-        mirror="auto",
-        proxy="auto",
-        progress=Silence(),
-        now=datetime.now(UTC),
-    )
-    return media.initrd.path
+    return netboot_media("trixie", folder).initrd.path
 
 
 def compare(base: Path, folder: Path, facts: InitrdFacts, rounds: int) -> str:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,9 +16,8 @@ import pytest
 from builder.host.site import Site
 from builder.image.cpio import Entry, folder, write_newc
 from builder.image.initrd import InitrdPayload
-from builder.progress import Silence
-from builder.workflows.fetch import media_for
 from builder.workflows.initrd import repack
+from tests.media import netboot_media
 
 pytestmark = [
     pytest.mark.boot,
@@ -59,16 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def netboot(site: Site, suite: str) -> tuple[Path, Path]:
     """Kernel and initrd of the suite's netboot installer, from any mirror, verified."""
-    media = media_for(
-        site,
-        suite=suite,
-        arch="amd64",
-        sources=("images", "package"),
-        mirror="auto",
-        proxy="auto",
-        progress=Silence(),
-        now=datetime.now(UTC),
-    )
+    media = netboot_media(suite, site.profiles)
     return media.kernel.path, media.initrd.path
 
 

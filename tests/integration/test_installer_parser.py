@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builder.host.site import Site
 from builder.preseed.loader import load
 from builder.preseed.syntax import Broken, Fault, parse_preseed
-from builder.progress import Silence
-from builder.workflows.fetch import media_for
 from tests.debconf import LOADER, NetbootRoot, Verdict
+from tests.media import netboot_media
 
 pytestmark = [
     pytest.mark.network,
@@ -40,19 +36,7 @@ KNOWN_LOADER = "20749e6d5f481d2abcdf78f1b414ec364a8a9de680147a613b8f4a6cbf5c054b
 def installer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NetbootRoot:
     """The netboot installer of each suite, from verified media, unpacked."""
     root = tmp_path_factory.mktemp("site")
-    shutil.copytree(ROOT / "profiles", root / "profiles", ignore=shutil.ignore_patterns("media.lock"))
-    (root / "cache").symlink_to(ROOT / "cache")
-    media = media_for(
-        Site(root),
-        suite=request.param,
-        arch="amd64",
-        sources=("images", "package"),
-        mirror="auto",
-        proxy="auto",
-        progress=Silence(),
-        now=datetime.now(UTC),
-    )
-    return NetbootRoot(media.initrd.path, root / "installer")
+    return NetbootRoot(netboot_media(request.param, root).initrd.path, root / "installer")
 
 
 def foretold(data: bytes) -> tuple[bool, dict[bytes, tuple[bytes, bool]]]:

@@ -11,17 +11,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builder.host.site import Site
 from builder.profile.model import Guest
-from builder.progress import Silence
-from builder.workflows.fetch import media_for
-from tests.guests import FULL, HOSTILE, ROOT, answers, guest, rendered, sample_guests
+from tests.guests import FULL, HOSTILE, answers, guest, rendered, sample_guests
+from tests.media import netboot_media
 
 pytestmark = [
     pytest.mark.network,
@@ -77,19 +74,7 @@ def initrd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Verified media; what this clone has in its cache is not fetched again."""
     suite = str(request.param)
     root = tmp_path_factory.mktemp(suite)
-    site = Site(root / "site")
-    site.profiles.mkdir(parents=True)
-    site.cache.symlink_to(ROOT / "cache")
-    media = media_for(
-        site,
-        suite=suite,
-        arch="amd64",
-        sources=("images", "package"),
-        mirror="auto",
-        proxy="auto",
-        progress=Silence(),
-        now=datetime.now(UTC),
-    )
+    media = netboot_media(suite, root)
     tree = root / "tree"
     tree.mkdir()
     unpack = ["cpio", "--extract", "--make-directories", "--quiet"]
