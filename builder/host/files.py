@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int) -> None:
 
     Raises BuilderError when the file cannot be written; then nothing has changed.
     """
-    with _beside(path, mode) as handle:
+    with beside(path, mode) as handle:
         _write_all(handle, data)
 
 
@@ -45,16 +45,16 @@ def write_in_front(front: bytes, base: Path, target: Path, *, skip: int = 0, mod
     `cloned`: both share the base's blocks (XFS, btrfs; needs `front` and `skip` in multiples of the block size).
     Else `copied`, within the kernel where it can. BuilderError when a file cannot be read or written.
     """
-    with _told(base), base.open("rb") as source, _beside(target, mode) as handle:
+    with _told(base), base.open("rb") as source, beside(target, mode) as handle:
         wanted = os.fstat(source.fileno()).st_size - skip
         if wanted < 0:
             raise BuilderError(f"{base} has less than {skip} bytes", "fetch it again")
         _write_all(handle, front)
-        if _clone(source.fileno(), skip, handle, len(front)):
+        if clone_range(source.fileno(), skip, handle, len(front), 0):
             way: Way = "cloned"
         else:
             way = "copied"
-            _copy(source.fileno(), skip, handle, wanted)
+            copy_range(source.fileno(), skip, handle, len(front), wanted)
         if os.fstat(handle).st_size != len(front) + wanted:
             raise BuilderError(f"{base} changed while it was read", "run it again when nothing writes there")
     return way
@@ -65,13 +65,15 @@ def write_joined(parts: Iterable[bytes | Path], target: Path, *, mode: int, chec
 
     `check` looks at what was written before it gets its name; what it raises leaves everything as it was.
     """
-    with _beside(target, mode) as handle:
+    with beside(target, mode) as handle:
         for part in parts:
             if isinstance(part, bytes):
                 _write_all(handle, part)
                 continue
             with _told(part), part.open("rb") as source:
-                _copy(source.fileno(), 0, handle, os.fstat(source.fileno()).st_size)
+                copy_range(
+                    source.fileno(), 0, handle, os.lseek(handle, 0, os.SEEK_CUR), os.fstat(source.fileno()).st_size
+                )
         with os.fdopen(handle, "rb", closefd=False) as written:
             check(written)
 
@@ -194,7 +196,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _beside(path: Path, mode: int) -> Iterator[int]:
+def beside(path: Path, mode: int) -> Iterator[int]:
     """A descriptor of an empty file beside `path`, which takes its place when all went well."""
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,9 +264,10 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _clone(source: int, skip: int, target: int, offset: int) -> bool:
+def clone_range(source: int, skip: int, target: int, offset: int, count: int) -> bool:
+    """Share `count` bytes (0: all) of the source's from `skip` on with the target; False where that cannot be done."""
     try:
-        fcntl.ioctl(target, FICLONERANGE, struct.pack(_RANGE, source, skip, 0, offset))
+        fcntl.ioctl(target, FICLONERANGE, struct.pack(_RANGE, source, skip, count, offset))
     except OSError as error:
         if error.errno in _CANNOT:
             return False
@@ -272,8 +275,9 @@ def _clone(source: int, skip: int, target: int, offset: int) -> bool:
     return True
 
 
-def _copy(source: int, skip: int, target: int, count: int) -> None:
-    """Append `count` bytes from `skip` on, in the kernel if it can; ends early when the source does."""
+def copy_range(source: int, skip: int, target: int, offset: int, count: int) -> None:
+    """Copy `count` bytes from `skip` on to `offset`, in the kernel if it can; ends early when the source does."""
+    os.lseek(target, offset, os.SEEK_SET)
     os.lseek(source, skip, os.SEEK_SET)
     try:
         while count and (done := os.copy_file_range(source, target, count)):

@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
 
 def test_a_killed_writer_leaves_the_old_file_and_the_next_takes_over(tmp_path: Path) -> None:
     files.write_atomic(tmp_path / "out", b"old", mode=0o600)
-    code = "\nwith files._beside(final, 0o600) as fd: files._write_all(fd, b'half'); print('half', flush=True); time.sleep(99)"
+    code = "\nwith files.beside(final, 0o600) as fd: files._write_all(fd, b'half'); print('half', flush=True); time.sleep(99)"
     process = child(code, tmp_path / "out")
     assert wait_for_line(process) == "half"
     kill(process)

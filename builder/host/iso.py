@@ -1,0 +1,106 @@
+"""Hands for ISO images: ranges cloned or copied within the kernel, digests of stretches, read side by side.
+
+A stretch that keeps its distance from block boundaries can be cloned but for its ends; on XFS and btrfs a repacked
+image then shares nearly all its blocks with the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from builder.errors import BuilderError
+from builder.host import files
+from builder.host.files import CHUNK, Way
+from builder.image.iso.hybrid import Write
+from builder.image.iso.plan import Copy
+
+BLOCK = 4096
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The image, for reading; BuilderError when it cannot be opened, or another program writes to it meanwhile."""
+    try:
+        with path.open("rb", buffering=0) as raw:
+            before = os.fstat(raw.fileno())
+            with io.BufferedReader(raw, buffer_size=1 << 14) as image:
+                yield image
+                after = os.fstat(raw.fileno())
+    except OSError as error:
+        raise BuilderError(f"{path}: {error.strerror or error}") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise BuilderError(f"{path} changed while it was read", "run it again when nothing writes there")
+
+
+def copy_ranges(source: int, target: int, copies: Iterable[Copy]) -> Way:
+    """Carry bytes from one descriptor to the other; `cloned` when the file system could share at least some."""
+    way: Way = "copied"
+    may_clone = True
+    for one in copies:
+        at, end = one.source, one.source + one.length
+        first, last = at + -at % BLOCK, end - end % BLOCK
+        if may_clone and first < last and (one.source - one.target) % BLOCK == 0:
+            shift = one.target - one.source
+            may_clone = files.clone_range(source, first, target, first + shift, last - first)
+            if may_clone:
+                way = "cloned"
+                files.copy_range(source, at, target, at + shift, first - at)
+                at = last
+        files.copy_range(source, at, target, at - one.source + one.target, end - at)
+    return way
+
+
+def write_at(target: int, writes: Iterable[Write]) -> None:
+    """Write each piece at its place."""
+    for offset, data in writes:
+        view, at = memoryview(data), offset
+        while view:
+            done = os.pwrite(target, view, at)
+            view, at = view[done:], at + done
+
+
+class Stretch:
+    """A part of an open file, read by its own position: `md5` is that of what was read."""
+
+    def __init__(self, handle: int, offset: int, size: int) -> None:
+        self._handle, self._at, self._end = handle, offset, offset + size
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, none at the end."""
+        data = os.pread(self._handle, min(size, CHUNK, self._end - self._at), self._at)
+        self._at += len(data)
+        self.md5.update(data)
+        return data
+
+    def drain(self) -> str:
+        """Read to the end; the MD5 of it all, in hexadecimal."""
+        while self.read(CHUNK):
+            pass
+        return self.md5.hexdigest()
+
+
+def side_by_side(work: Callable[[T], U], jobs: Sequence[T]) -> list[U]:
+    """The results of `work` on each job, two at a time: hashing and inflating leave the interpreter's lock."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, jobs))
+
+
+def md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> str:
+    """The MD5 of stretches (offset, size) one after the other, in hexadecimal."""
+    total = hashlib.md5(usedforsecurity=False)
+    for offset, size in stretches:
+        at, end = offset, offset + size
+        while at < end and (data := os.pread(handle, min(CHUNK, end - at), at)):
+            total.update(data)
+            at += len(data)
+    return total.hexdigest()

@@ -1,0 +1,96 @@
+"""What lies where on an ISO image: one pass over all its records, tables and boot images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from builder.image.iso.boot import BootImage, read_catalog
+from builder.image.iso.hybrid import Hybrid, read_hybrid
+from builder.image.iso.records import MORE, Record, has_rock_ridge, walk
+from builder.image.iso.volume import SECTOR, SYSTEM_AREA, Kind, Volume, read_at, read_volume
+
+
+class Row(NamedTuple):
+    """One record, as much of it as moving needs: where it stands, where its file lies; `odd` ones cannot move."""
+
+    extent: int
+    size: int
+    place: int
+    folder: bool
+    odd: bool = False
+
+
+@dataclass(slots=True)
+class Contents:
+    """`rows` are all records that have an extent; `found` the wanted ones, by tree and path, first piece of each."""
+
+    volume: Volume
+    hybrid: Hybrid
+    images: tuple[BootImage, ...]
+    rock_ridge: bool
+    rows: list[Row] = field(default_factory=list)
+    found: dict[Kind, dict[str, Record]] = field(default_factory=dict)
+    split: set[str] = field(default_factory=set)  # paths of wanted files that consist of several extents
+    standins: int = 0  # CL entries
+
+    @property
+    def files(self) -> dict[str, Record]:
+        """The wanted ones of the primary tree."""
+        return self.found["primary"]
+
+
+def sectors_of(size: int) -> int:
+    """How many sectors hold this many bytes."""
+    return -(-size // SECTOR)
+
+
+def read_contents(image: BinaryIO, wanted: re.Pattern[str]) -> Contents:
+    """Read everything; `wanted` paths, matched wholly, are kept by name. IsoError for an image that is not sane."""
+    volume = read_volume(image)
+    images = read_catalog(image, volume.catalog) if volume.catalog else ()
+    contents = Contents(volume, read_hybrid(image), images, has_rock_ridge(image, volume))
+    roots = set()
+    for tree in volume.descriptors:
+        named = contents.found.setdefault(tree.kind, {})
+        if tree.root[0] in roots:
+            continue  # an enhanced descriptor shares the primary's tree
+        roots.add(tree.root[0])
+        contents.rows.append(Row(*tree.root, tree.offset + 156, folder=True))
+        for record in walk(image, volume, tree):
+            _note(contents, named, record, wanted)
+    return contents
+
+
+def _note(contents: Contents, named: dict[str, Record], record: Record, wanted: re.Pattern[str]) -> None:
+    if record.role == "moved":
+        contents.standins += 1
+        return
+    if record.size:
+        odd = record.odd or bool(record.flags & MORE) or record.path in contents.split
+        contents.rows.append(Row(record.extent, record.size, record.place, record.is_folder, odd))
+    if record.role == "entry" and wanted.fullmatch(record.path):
+        if record.flags & MORE or record.path in named:
+            contents.split.add(record.path)
+        named.setdefault(record.path, record)
+
+
+def tables_of(contents: Contents) -> Iterator[tuple[int, int]]:
+    """First sector and count of what is neither file nor directory: descriptors, path tables, boot catalogue."""
+    yield 0, contents.volume.end
+    if contents.volume.catalog:
+        yield contents.volume.catalog, 1
+    for tree in contents.volume.descriptors:
+        for place in (*tree.tables.little, *tree.tables.big):
+            yield place, sectors_of(tree.tables.size)
+
+
+def holds_second_volume(image: BinaryIO, contents: Contents) -> bool:
+    """Whether a partition that begins behind the image's first byte is an ISO volume of its own (-partition_offset)."""
+    for partition in contents.hybrid.partitions:
+        place = partition.start + SYSTEM_AREA
+        if partition.start and place + 6 <= contents.volume.size and read_at(image, place + 1, 5) == b"CD001":
+            return True
+    return False
