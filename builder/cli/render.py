@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_text
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,6 +19,7 @@ class Artefact(StrEnum):
     INSTALL = "install"
     RUN = "run"
     VOLUMES = "volumes"
+    NETWORK = "network"
 
 
 @app.command()
@@ -30,11 +32,14 @@ def render(
     ] = Artefact.PRESEED,
     *,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show crypt hashes instead of Secret(...).")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Volumes as JSON; any other as a JSON object.")] = False,
 ) -> int:
     """Print one artefact of a guest: its preseed, scripts, xl configs or volumes. Nothing is written or fetched."""
     from builder.workflows.render import render as render_artefact
 
-    text, findings = render_artefact(site_of(context), guest, artefact.value, reveal=reveal)
+    text, findings = render_artefact(site_of(context), guest, artefact.value, reveal=reveal, as_json=json)
+    if json and artefact not in {Artefact.VOLUMES, Artefact.NETWORK}:
+        text = json_text.dumps({"guest": guest, "artefact": artefact.value, "text": text}, indent=2) + "\n"
     typer.echo(text, nl=False)
     for finding in findings:
         typer.echo(str(finding), err=True)

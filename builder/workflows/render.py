@@ -20,11 +20,12 @@ from builder.preseed.recipe import render_recipe
 from builder.preseed.render import Rendered, Template, render_preseed
 from builder.profile.model import Guest
 from builder.secret import Secret
-from builder.storage.plan import VolumePlan, plan_volumes, render_volumes_json
+from builder.storage.plan import VolumePlan, plan_volumes, render_volumes_json, render_volumes_table
 from builder.xen.boot import check_boot
 from builder.xen.config import render_install_config, render_run_config
+from builder.xen.network import render_network_json
 
-ARTEFACTS = ("preseed", "install", "run", "volumes", "scripts")
+ARTEFACTS = ("preseed", "scripts", "install", "run", "volumes", "network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,12 @@ def stand_ins(guest: Guest) -> dict[str, Secret]:
     return dict.fromkeys(guest.secrets(), Secret(f"$y$j9T${'.' * 22}${'.' * 43}"))
 
 
-def render(site: Site, name: str, artefact: str, *, reveal: bool) -> tuple[str, tuple[Finding, ...]]:
+def render(
+    site: Site, name: str, artefact: str, *, reveal: bool, as_json: bool = False
+) -> tuple[str, tuple[Finding, ...]]:
     """The text of one artefact and what was found; secrets are shown only with `reveal`.
+
+    Volumes are a table for people, or with `as_json` what volumes.json holds.
 
     BuilderError for an unknown guest, RefusalError when the guest's profile or templates have errors.
     """
@@ -104,6 +109,8 @@ def render(site: Site, name: str, artefact: str, *, reveal: bool) -> tuple[str, 
     secrets = resolve(guest.secrets(), site=site, runner=run, environment=os.environ) if reveal else masked(guest)
     mirror, findings = mirror_answers(guest)
     done = render_guest(guest, templates=read_templates(site), secrets=secrets, mirror=mirror)
+    if artefact == "volumes" and not as_json:
+        return render_volumes_table(done.volumes), (*findings, *done.findings)
     return _text_of(done, artefact), (*findings, *done.findings)
 
 
@@ -129,6 +136,8 @@ def _text_of(done: Artefacts, artefact: str) -> str:
             return done.run_config
         case "volumes":
             return render_volumes_json(done.volumes)
+        case "network":
+            return render_network_json(done.guest)
         case "scripts":
             return scripts_text(done.preseed)
         case _:

@@ -37,7 +37,10 @@ def domu(site: Path, *words: str) -> int:
         (("scripts",), "==> /domu/late/003-late-command.installer <==\necho done\n"),
         (("install",), 'kernel = "/var/lib/domu/web1/vmlinuz"\n'),
         (("run",), 'bootloader = "pygrub"\n'),
-        (("volumes",), '"web1-disk"'),
+        (("volumes",), "vg0/web1-disk"),
+        (("volumes", "--json"), '"name": "web1-disk"'),
+        (("network",), '"bridge": "xenbr0"'),
+        (("run", "--json"), '"text": "# Run config of web1'),
     ],
 )
 def test_each_artefact_is_printed(
@@ -47,7 +50,7 @@ def test_each_artefact_is_printed(
     assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("artefact", ["preseed", "scripts", "install", "run", "volumes"])
+@pytest.mark.parametrize("artefact", ["preseed", "scripts", "install", "run", "volumes", "network"])
 def test_secrets_are_shown_only_when_revealed(artefact: str, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert domu(site, "web1", artefact) == app.FINE
     hidden = capsys.readouterr()
