@@ -14,7 +14,7 @@ BASIC_DATA = UUID("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
 _ENTRIES, _ENTRY = 128, 128
 _TABLE = _ENTRIES * _ENTRY // BLOCK
 BACKUP = 1 + _TABLE  # blocks at the end of the disk
-FIRST_USABLE = 64  # behind an ISO's system area
+_FIRST_USABLE = 2 + _TABLE
 _HEADS, _TRACK = 64, 32  # as isohybrid has it: a cylinder is 1 MiB
 _MBR_CODE = 432
 
@@ -49,24 +49,24 @@ def _gpt_header(disk: UUID, blocks: int, entries: bytes, *, own: int, other: int
     def header(check: int) -> bytes:
         return struct.pack(
             "<8sIIIIQQQQ16sQIII",
-            *(b"EFI PART", 0x10000, 92, check, 0, own, other, FIRST_USABLE, last_usable),
+            *(b"EFI PART", 0x10000, 92, check, 0, own, other, _FIRST_USABLE, last_usable),
             *(disk.bytes_le, table, _ENTRIES, _ENTRY, crc32(entries)),
         )
 
     return header(crc32(header(0))).ljust(BLOCK, b"\0")
 
 
-def write_mbr(code: bytes, *, isolinux: int, serial: int, blocks: int, efi: Partition) -> bytes:
+def write_mbr(code: bytes, *, isolinux: int, serial: int, efi: Partition) -> bytes:
     """The boot code of isolinux, told the block where isolinux.bin begins, and the partition table of Debian's images.
 
-    The whole disk is one bootable partition of no type, as some BIOSes start nothing without one; the EFI system
-    partition lies within it. ValueError when `code` is not isohdpfx.bin's kind.
+    All before the EFI system partition is a bootable partition of no type: some BIOSes start nothing without one,
+    and Debian's own begins at block 0, too. ValueError when `code` is not isohdpfx.bin's kind.
     """
     if len(code) != _MBR_CODE:
         raise ValueError(f"{len(code)} bytes of boot code, where {_MBR_CODE} are due")
-    whole = _mbr_entry(0x80, 0x00, 0, blocks)
+    before = _mbr_entry(0x80, 0x00, 0, efi.first)
     system = _mbr_entry(0x00, 0xEF, efi.first, efi.last - efi.first + 1)
-    return code + struct.pack("<QIH", isolinux, serial, 0) + (whole + system).ljust(64, b"\0") + b"\x55\xaa"
+    return code + struct.pack("<QIH", isolinux, serial, 0) + (before + system).ljust(64, b"\0") + b"\x55\xaa"
 
 
 def _mbr_entry(flag: int, kind: int, first: int, count: int) -> bytes:

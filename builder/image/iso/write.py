@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-SECTOR = 2048
-SYSTEM_AREA = 16  # sectors
+from builder.image.iso.volume import SECTOR, SYSTEM_AREA
+
 FILE_MODE, FOLDER_MODE = 0o100444, 0o040555
 _LONGEST_RECORD = 255
 _ROCK_RIDGE = b"RRIP_1991A"
@@ -29,10 +29,11 @@ class BootImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class NewVolume:
     """What to make: files by path (no leading slash) and size, in the order in which they are to lie.
 
-    With `bios` the catalog becomes a file beside that boot image. `padding` sectors follow the last file.
+    With `bios` the catalog becomes a file beside that boot image. `starts`: a file begins at a multiple of so many
+    sectors. `within`: a file is the end of another one, from so many of its sectors on. `padding` sectors follow.
     """
 
     label: str
@@ -40,6 +41,8 @@ class Volume:
     files: Mapping[str, int]
     bios: BootImage | None = None
     efi: BootImage | None = None
+    starts: Mapping[str, int] = field(default_factory=dict)
+    within: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     padding: int = 0
 
 
@@ -63,7 +66,7 @@ class _Folder:
     number: int = 0  # in the path tables
 
 
-def lay_volume(volume: Volume) -> Layout:
+def lay_volume(volume: NewVolume) -> Layout:
     """Give every file its place. ValueError for names that two files share, or that no record can hold."""
     files = {**volume.files}
     catalog = ""
@@ -71,7 +74,7 @@ def lay_volume(volume: Volume) -> Layout:
         catalog = f"{volume.bios.path.rpartition('/')[0]}/{CATALOG}".lstrip("/")
         files = {catalog: SECTOR, **files}
     folders = _folders(files)
-    at = SYSTEM_AREA + (3 if volume.bios else 2)  # descriptors: volume, boot record, end
+    at = SYSTEM_AREA // SECTOR + (3 if volume.bios else 2)  # descriptors: volume, boot record, end
     tables = _Tables(folders)
     at = tables.place(at)
     sizes = {**files, "": 0}
@@ -81,15 +84,19 @@ def lay_volume(volume: Volume) -> Layout:
         at += folder.size // SECTOR
     extents: dict[str, int] = {}
     for path, size in files.items():
+        if path in volume.within:
+            continue
+        at += -at % volume.starts.get(path, 1)
         extents[path] = at
         at += -(-size // SECTOR)
+    extents |= {path: extents[other] + sectors for path, (other, sectors) in volume.within.items()}
     total = at + volume.padding
     descriptors = [_volume_descriptor(volume, folders[0], tables, total)]
     if volume.bios:
         descriptors.append(_boot_record(extents[catalog]))
     descriptors.append(_sector(b"\xffCD001\x01"))
     records = b"".join(_records(folder, volume.moment, extents, sizes) for folder in folders)
-    head = bytes(SYSTEM_AREA * SECTOR) + b"".join(descriptors) + tables.text() + records
+    head = bytes(SYSTEM_AREA) + b"".join(descriptors) + tables.text() + records
     if volume.bios:
         head += _catalog(volume.bios, volume.efi, extents)
     return Layout(head, {path: extents[path] for path in volume.files}, total)
@@ -266,7 +273,7 @@ class _Tables:
         return b"".join(entries)
 
 
-def _volume_descriptor(volume: Volume, root: _Folder, tables: _Tables, sectors: int) -> bytes:
+def _volume_descriptor(volume: NewVolume, root: _Folder, tables: _Tables, sectors: int) -> bytes:
     """ECMA-119, 8.4."""
     moment = _volume_moment(volume.moment)
     never = b"0" * 16 + b"\0"
