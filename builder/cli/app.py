@@ -34,6 +34,8 @@ COMMANDS = (
     "lint",
     "recipe",
     "initrd",
+    "iso",
+    "iso_master",
     "preseed",
     "catalogue",
     "explain",

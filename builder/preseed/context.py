@@ -69,11 +69,8 @@ class PreseedContext:
 
     @cached_property
     def ssh_keys(self) -> dict[str, tuple[str, ...]]:
-        """Keys by account, each once, in order; guest.ssh_keys are root's and every sudoer's."""
-        own = {"root": self.guest.root.ssh_keys, **{user.name: user.ssh_keys for user in self.guest.users}}
-        shared = {"root", *(user.name for user in self.guest.users if user.sudo)}
-        keys = {name: (*given, *(self.guest.ssh_keys if name in shared else ())) for name, given in own.items()}
-        return {name: tuple(dict.fromkeys(found)) for name, found in keys.items() if found}
+        """Keys by account, each once, in order."""
+        return self.guest.login_keys
 
     @cached_property
     def packages(self) -> tuple[str, ...]:
