@@ -55,8 +55,8 @@ schema: $(VENV)/.runs ## write profiles/schema.json anew
 rules: $(VENV)/.runs ## write docs/rules.md anew
 	$(BIN)/python -c 'from builder.preseed.lint import RULES; from builder.report.rules import rules_page; print(rules_page(RULES), end="")' > docs/rules.md
 
-golden: $(VENV)/.tests ## write the golden files anew; the diff is the review
-	$(BIN)/pytest --regenerate tests/golden
+golden: $(VENV)/.tests ## write the golden files and the linter's pages anew; the diff is the review
+	$(BIN)/pytest --regenerate tests/golden tests/unit/preseed/test_lint.py tests/unit/preseed/test_faults.py
 
 lock: $(VENV)/.tests ## pin every dependency anew, with hashes (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade \

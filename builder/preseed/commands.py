@@ -12,8 +12,8 @@ COMMANDS = ("preseed/early_command", "partman/early_command", "preseed/include_c
 # Words without a sign that means something to a shell; these parse whatever they are.
 _PLAIN = re.compile(r"[A-Za-z0-9 ./_=,:@%+-]*")
 _RESERVED = frozenset({
-    "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "select", "then", "time", "until",
-    "while",
+    "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in", "select", "then", "time",
+    "until", "while",
 })  # fmt: skip
 _QUOTED = re.compile(r"\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.DOTALL)

@@ -93,8 +93,8 @@ def _written_here(subject: Subject) -> Iterator[Problem]:
 
 def _glued(subject: Subject) -> Iterator[Problem]:
     for entry, words in _commands(subject):
-        second = next((word for word in words[1:] if word in _STARTERS), None) if words[0] in _TAKE_NO_COMMAND else None
-        if second:
+        later = words[2:] if words[0] in _TAKE_NO_COMMAND else ()  # the word behind in-target is another rule's
+        if second := next((word for word in later if word in _STARTERS), None):
             message = f"{second} is an argument of {words[0]} here: nothing ends the command before it"
             yield Problem(_place(subject, entry, words[0]), message, f"put ; or && before {second}")
 

@@ -12,6 +12,7 @@ from builder.preseed.rules_values import is_placeholder, value_of
 from builder.preseed.syntax import Entry
 
 _DEVICE = re.compile(r"/dev/(?P<disk>(?:sd|vd|hd|xvd)[a-z]{1,2}|nvme[0-9]+n[0-9]+|mmcblk[0-9]+)(?P<part>p?[0-9]+)?")
+_XVDA_ONLY = frozenset({"pv", "pvh"})  # an HVM guest without PV drivers may see emulated disks
 _OTHER_NAMES = re.compile(r"/dev/(?:sd|vd|hd|nvme)")  # of disks that Xen's own are not
 
 
@@ -39,24 +40,28 @@ def _no_disk(subject: Subject) -> Iterator[Problem]:
 
 
 def _absent(subject: Subject) -> Iterator[Problem]:
-    if not (hardware := subject.given.hardware):
-        return
-    for entry, word in (*_disks(subject), *_bootdevs(subject)):
+    hardware = subject.given.hardware
+    for entry, word in (*_disks(subject), *_bootdevs(subject)) if hardware else ():
         match = _DEVICE.fullmatch(word)
-        if match and f"/dev/{match['disk']}" not in hardware.disks and word not in hardware.disks:
-            message = f"a {hardware.type} guest has no {word} while the installer runs"
-            yield Problem(entry.value.start, message, f"write {' '.join(hardware.disks)}")
+        if not hardware or not match:
+            continue
+        if hardware.disks:
+            absent = f"/dev/{match['disk']}" not in hardware.disks and word not in hardware.disks
+        else:
+            absent = hardware.type in _XVDA_ONLY and not match["disk"].startswith("xvd")
+        if absent:
+            message = f"a {hardware.type or 'Xen'} guest has no {word} while the installer runs"
+            yield Problem(entry.value.start, message, f"write {' '.join(hardware.disks) or '/dev/xvda'}")
 
 
 def _elsewhere(subject: Subject) -> Iterator[Problem]:
-    if subject.given.hardware:
+    if subject.given.hardware and (subject.given.hardware.disks or subject.given.hardware.type):
         return
     for entry, word in (*_disks(subject), *_bootdevs(subject)):
         if _OTHER_NAMES.match(word):
             message = f"{word} is no disk of every machine: in a Xen guest they are /dev/xvda and on"
-            yield Problem(
-                entry.value.start, message, "with a single disk, leave out partman-auto/disk, and write bootdev default"
-            )
+            hint = "with a single disk, leave out partman-auto/disk, and write bootdev default"
+            yield Problem(entry.value.start, message, hint)
 
 
 _PV = Given(hardware=Hardware("pv", ("/dev/xvda",)))

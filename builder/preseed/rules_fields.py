@@ -11,6 +11,7 @@ from builder.findings import Severity
 from builder.preseed.loader import BLANKS, flag_of
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.syntax import Broken, Entry
+from builder.preseed.templates import TYPES as TEMPLATE_TYPES
 
 # What debconf-set-selections of debconf 1.5.82 and 1.5.91 knows (@knowntypes).
 TYPES = ("string", "boolean", "select", "multiselect", "password", "note", "text", "title")
@@ -133,7 +134,8 @@ def near_type(word: str) -> str:
 
 
 def _lacks_type(entry: Entry) -> bool:
-    return not entry.value.text.strip(BLANKS) and near_type(entry.type.text) == ""
+    bare = not entry.value.text.strip(BLANKS) and entry.type.text not in TEMPLATE_TYPES
+    return bare and near_type(entry.type.text) == ""
 
 
 def _unknown_types(entries: Iterator[Entry], then: str) -> Iterator[Problem]:

@@ -10,9 +10,11 @@ from builder.findings import Severity
 from builder.preseed.loader import lost_entries
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.syntax import ECHO_OPTION, Broken, Entry, Fault, Line, LineKind
+from builder.preseed.untemplated import BOOT_ALIASES
 
 _TYPES = rb"(?:string|boolean|select|multiselect|note|password|text|title|seen)"
 ENTRY = re.compile(rb"\s*(?:d-i|[a-z0-9][a-z0-9+.-]+)\s+[A-Za-z0-9_.+-]+/\S+\s+" + _TYPES + rb"(?!\S)")
+_ENTRY_TYPES = re.compile(_TYPES.decode())
 _SECOND_ENTRY = re.compile(rb"\S[ \t]+(d-i[ \t]+[A-Za-z0-9_.+-]+/\S+[ \t]+" + _TYPES + rb")(?!\S)")
 _PATTERN = re.compile(rb"[*?]|\[[^\]]+\]")
 _GLUED = re.compile(rb"[A-Za-z0-9_./:=@,+-]{2}")
@@ -39,7 +41,8 @@ def _broken(subject: Subject) -> Iterator[Problem]:
 
 def _no_entry(subject: Subject) -> Iterator[Problem]:
     for entry in subject.file.entries:
-        if "/" not in entry.question.text and not entry.owner.text.startswith("#"):
+        alias = entry.question.text in BOOT_ALIASES and _ENTRY_TYPES.fullmatch(entry.type.text)  # L205 knows better
+        if "/" not in entry.question.text and not alias and not entry.owner.text.startswith(("#", "\ufeff")):
             yield Problem(
                 subject.file.start(entry),
                 f"this is no entry, but the installer takes it for one and sets the question {entry.question.text!r}",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from builder.findings import Severity
 from builder.preseed.catalogue import Unknown, Unread
 from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_fields import INSTALLER
+from builder.preseed.rules_fields import INSTALLER, TYPES
 from builder.preseed.untemplated import BOOT_ALIASES
 
 # Names of older installers and of Ubuntu's, with what takes their place; empty: nothing does.
@@ -78,8 +78,8 @@ def _unknown(subject: Subject) -> Iterator[tuple[Problem, bool]]:
     """Each unknown question, and whether it is a known one misspelt."""
     for entry, answer in subject.strays:
         name = entry.question.text
-        if isinstance(answer, Unread) or _explained(name) or _elsewhere(subject, name):
-            continue
+        if isinstance(answer, Unread) or "/" not in name or _explained(name) or _elsewhere(subject, name):
+            continue  # a name without a slash is no question at all, which L129 says
         best = next(iter(answer.near), "")
         misspelt = bool(best) and is_alike(name, best)
         if misspelt:
@@ -125,10 +125,11 @@ def _former_question(subject: Subject) -> Iterator[Problem]:
 
 
 def _boot_alias(subject: Subject) -> Iterator[Problem]:
-    for entry, _answer in subject.strays:
-        if full := BOOT_ALIASES.get(entry.question.text):
-            message = f"{entry.question.text} is a short name of the kernel command line; in a file it answers nothing"
-            yield Problem(entry.question.start, message, f"write {full.replace('tasksel:', '')}")
+    for alias, full in BOOT_ALIASES.items():
+        for entry in subject.by_question.get(alias, ()):
+            if entry.type.text in TYPES:
+                message = f"{alias} is a short name of the kernel command line; in a file it answers nothing"
+                yield Problem(entry.question.start, message, f"write {full}")
 
 
 def _dead_question(subject: Subject) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from builder.preseed.rule import Rule
 _HEAD = """\
 # The linter's rules
 
-Written from the tables in builder/preseed/; `make rules` writes it anew. An error keeps an installation from ending
+Written from the tables in builder/preseed/; `make golden` writes it anew. An error keeps an installation from ending
 unattended or right, a warning may, a note is worth knowing.
 
 To silence a rule, write a comment on a line of its own: `# domu: ignore L122` above an entry, or
