@@ -69,24 +69,25 @@ def write_at(target: int, writes: Iterable[Write]) -> None:
 
 
 class Stretch:
-    """A part of an open file, read by its own position: `md5` is that of what was read."""
+    """A part of an open file, read by a position of its own; with `digest`, `drain` knows the MD5 of it all."""
 
-    def __init__(self, handle: int, offset: int, size: int) -> None:
+    def __init__(self, handle: int, offset: int, size: int, *, digest: bool = False) -> None:
         self._handle, self._at, self._end = handle, offset, offset + size
-        self.md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = hashlib.md5(usedforsecurity=False) if digest else None
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, none at the end."""
         data = os.pread(self._handle, min(size, CHUNK, self._end - self._at), self._at)
         self._at += len(data)
-        self.md5.update(data)
+        if self._md5:
+            self._md5.update(data)
         return data
 
     def drain(self) -> str:
-        """Read to the end; the MD5 of it all, in hexadecimal."""
+        """Read to the end; the MD5 in hexadecimal."""
         while self.read(CHUNK):
             pass
-        return self.md5.hexdigest()
+        return self._md5.hexdigest() if self._md5 else ""
 
 
 def side_by_side(work: Callable[[T], U], jobs: Sequence[T]) -> list[U]:
@@ -95,12 +96,20 @@ def side_by_side(work: Callable[[T], U], jobs: Sequence[T]) -> list[U]:
         return list(pool.map(work, jobs))
 
 
-def md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> str:
-    """The MD5 of stretches (offset, size) one after the other, in hexadecimal."""
+def md5s_of(handle: int, files_: Sequence[Sequence[tuple[int, int]]], advance: Callable[[int], None]) -> list[str]:
+    """The MD5 of each file (stretches of offset and size), in hexadecimal; `advance` hears of bytes that are done."""
+    digests = []
+    with ThreadPoolExecutor(2) as pool:
+        for stretches, digest in zip(files_, pool.map(lambda one: _md5_of(handle, one), files_), strict=True):
+            advance(sum(size for _, size in stretches))
+            digests.append(digest)
+    return digests
+
+
+def _md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> str:
     total = hashlib.md5(usedforsecurity=False)
     for offset, size in stretches:
-        at, end = offset, offset + size
-        while at < end and (data := os.pread(handle, min(CHUNK, end - at), at)):
+        stretch = Stretch(handle, offset, size)
+        while data := stretch.read(CHUNK):
             total.update(data)
-            at += len(data)
     return total.hexdigest()

@@ -63,8 +63,13 @@ def read_payloads(preseed: Path, added: Sequence[tuple[str, Path]]) -> dict[str,
 
     Raises BuilderError for a file that cannot be read, or two for one path.
     """
+    return read_files([(f"/{initrd.PRESEED}", preseed), *added])
+
+
+def read_files(named: Sequence[tuple[str, Path]]) -> dict[str, InitrdPayload]:
+    """The same of any files by path."""
     payloads: dict[str, InitrdPayload] = {}
-    for name, path in ((f"/{initrd.PRESEED}", preseed), *added):
+    for name, path in named:
         if name in payloads:
             raise BuilderError(f"{name} is given twice, the second time as {path}", "leave one of them out")
         with _opened(path) as stream:

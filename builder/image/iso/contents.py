@@ -91,6 +91,7 @@ def holds_second_volume(image: BinaryIO, contents: Contents) -> bool:
     """Whether a partition that begins behind the image's first byte is an ISO volume of its own (-partition_offset)."""
     for partition in contents.hybrid.partitions:
         place = partition.start + SYSTEM_AREA
-        if partition.start and place + 6 <= contents.volume.size and read_at(image, place + 1, 5) == b"CD001":
+        behind = contents.volume.end * SECTOR <= place < contents.volume.size - SECTOR
+        if behind and read_at(image, place + 1, 5) == b"CD001":
             return True
     return False

@@ -37,13 +37,17 @@ _FOLDERS = {"amd64": ("/install.amd", ""), "arm64": ("/install.a64", ""), "i386"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to put in: the segment for all initrds; for the menus a delay in seconds and more kernel arguments."""
+    """What to put in: the segment for all initrds; for the menus a delay in seconds and kernel arguments.
+
+    `arguments` are the unattended entry's, `shared` both entries'.
+    """
 
     front: bytes
     delay: int
     arch: str = "amd64"
     guest: str = ""
     arguments: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +171,9 @@ def _menu(contents: Contents, order: Order) -> Menu:
     for folder in (*_FOLDERS.get(order.arch, ()), *sorted(there)):
         kernel = next((f"{folder}/{name}" for name in KERNELS if f"{folder}/{name}" in files), None)
         if kernel and folder in there:
-            shared = () if folder == "/install.a64" else ("vga=788",)
+            shared = (*(() if folder == "/install.a64" else ("vga=788",)), *order.shared)
             paths = (kernel, f"{folder}/initrd.gz", f"{folder}/{ORIGINAL}")
-            return Menu(*paths, order.delay, order.guest, ("priority=critical", *order.arguments), shared)
+            return Menu(*paths, order.delay, order.guest, order.arguments, shared)
     raise IsoError("the ISO has no kernel beside its initrd")
 
 

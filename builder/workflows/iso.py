@@ -1,0 +1,232 @@
+"""`domu iso repack` and `verify`: an installer ISO with a preseed in it, and whether an ISO is what it says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builder.errors import BuilderError, RefusalError
+from builder.findings import Finding, Findings
+from builder.host import files
+from builder.host.iso import Stretch, copy_ranges, md5s_of, opened, side_by_side, write_at
+from builder.host.run import Runner, run
+from builder.host.secrets import resolve
+from builder.host.site import Site
+from builder.image.initrd import InitrdPayload, check_files, read_initrd, segment
+from builder.image.iso.menus import Menu
+from builder.image.iso.repack import Layout, NewFile, Order, plan_repack
+from builder.image.iso.sums import with_digests
+from builder.image.iso.verify import Carried, Check, Summed, check_carried, examine, read_carried, read_summed
+from builder.image.iso.volume import SECTOR
+from builder.progress import Progress
+from builder.workflows import payload
+from builder.workflows.check import check
+from builder.workflows.initrd import read_files
+from builder.xen.boot import console_of
+from builder.xen.config import INSTALLER_ARGUMENTS
+
+# as d-i's own menu has it for "Automated install"
+UNATTENDED = ("auto=true", "priority=critical")
+PRIVATE = 0o600  # a preseed may hold password hashes
+_MOST_SHOWN = 20
+_STALE = "start again from Debian's ISO"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to put in, and how the image is to start: seconds until it does by itself, arguments for the kernel.
+
+    `arguments` are for the unattended installation, `shared` for the one by hand as well.
+    """
+
+    payloads: Mapping[str, InitrdPayload]
+    delay: int = 5
+    arguments: tuple[str, ...] = UNATTENDED
+    shared: tuple[str, ...] = ()
+    arch: str = "amd64"
+    guest: str = ""
+
+    def with_files(self, added: Sequence[tuple[str, Path]]) -> Wish:
+        """The same with further files, by path; BuilderError for one that cannot be read or is there already."""
+        more = read_files(added)
+        if twice := sorted(more.keys() & self.payloads.keys()):
+            raise BuilderError(f"{twice[0]} is there already", "choose another path in the installer")
+        return replace(self, payloads={**self.payloads, **more})
+
+    def order(self) -> Order:
+        """The same with the segment; RefusalError for files, BuilderError for arguments that cannot be carried."""
+        try:
+            Menu("", "", "", self.delay, self.guest, self.arguments, self.shared)
+        except ValueError as error:
+            raise BuilderError(str(error), "see domu iso repack --help") from error
+        front = segment(self.payloads)
+        return Order(front, self.delay, self.arch, self.guest, self.arguments, self.shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Repacked:
+    """What was done: the size in bytes, how the rest came over, which initrds carry the files, files that made room."""
+
+    size: int
+    way: files.Way
+    initrds: tuple[str, ...]
+    moved: int
+    added: int
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The table of one image."""
+
+    path: Path
+    size: int
+    checks: tuple[Check, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that is wrong."""
+        return tuple(finding for check in self.checks for finding in check.findings)
+
+
+def wish_of(site: Site, name: str, *, environment: Mapping[str, str], runner: Runner = run) -> Wish:
+    """A guest's preseed and files, for its architecture and console; RefusalError when the guest has errors."""
+    proved = check(
+        site,
+        (name,),
+        secrets=lambda guest: resolve(guest.secrets(), site=site, runner=runner, environment=environment),
+        runner=runner,
+    )
+    findings = Findings()
+    findings.extend(proved.findings)
+    if findings.errors:
+        raise RefusalError("no image was made", proved.findings, "mend the errors above")
+    (artefacts,) = proved.artefacts
+    guest = artefacts.guest
+    payloads = payload.payloads_of(artefacts, payload.read_carried(site, guest))
+    wish = Wish(payloads, arch=guest.arch, guest=guest.name)
+    if guest.type == "hvm":  # installed over its serial port
+        return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(f"console={console_of(guest)}",))
+    return wish
+
+
+def repack(iso: Path, wish: Wish, output: Path, *, progress: Progress) -> Repacked:
+    """Write `output`, its owner's alone: the image with our files in front of every initrd, and menus that start it.
+
+    What was written is verified before it gets its name. Raises RefusalError when a file would not arrive in the
+    installer or the result is not sound, BuilderError when `iso` is no installer image of Debian's.
+    """
+    order = wish.order()
+    with opened(iso) as image, files.beside(output, PRIVATE) as target:
+        layout = plan_repack(image, order)
+        if layout.moved:
+            progress.say(f"{layout.moved} files make room for what grows")
+        way = _write(image.fileno(), target, layout, wish.payloads, order.front)
+        checks = _look_again(target)
+        named = tuple(path for one in layout.initrds for path in one.paths)
+    return Repacked(layout.size, way, named, layout.moved, layout.added, checks)
+
+
+def _write(source: int, target: int, layout: Layout, payloads: Mapping[str, InitrdPayload], front: bytes) -> files.Way:
+    """Initrds first: they are read again, unpacked and hashed while the rest follows."""
+    os.ftruncate(target, layout.size)
+    inside = [range(one.offset, one.offset + one.size) for one in layout.initrds]
+    early = [copy for copy in layout.copies if any(copy.target in stretch for stretch in inside)]
+    late = [copy for copy in layout.copies if copy not in early]
+    ways = {copy_ranges(source, target, early)}
+    write_at(target, [(one.offset, front) for one in layout.initrds])
+    with ThreadPoolExecutor(2) as pool:
+        looks = [pool.submit(_inspect, target, one, payloads, front) for one in layout.initrds]
+        ways.add(copy_ranges(source, target, late))
+        write_at(target, layout.writes)
+        digests: dict[str, str] = {}
+        for one, look in zip(layout.initrds, looks, strict=True):
+            digests |= dict.fromkeys(one.paths, look.result())
+    if layout.sums:
+        text = with_digests(layout.sums.text, layout.sums.places, {**layout.sums.known, **digests})
+        write_at(target, [(layout.sums.offset, text)])
+    return "cloned" if "cloned" in ways else "copied"
+
+
+def _inspect(target: int, one: NewFile, payloads: Mapping[str, InitrdPayload], front: bytes) -> str:
+    """Read an initrd as the kernel will: our files in front, none of them in the base. Returns its MD5."""
+    stretch = Stretch(target, one.offset, one.size, digest=True)
+    seen = b""
+    while data := stretch.read(len(front) - len(seen)):
+        seen += data
+    if seen != front:
+        raise BuilderError(f"{one.paths[0]} was not written as it should be", "is the disk sound? see dmesg")
+    findings = check_files(payloads, read_initrd(stretch))
+    if findings.errors:
+        raise RefusalError(f"{one.paths[0]} cannot carry these files", findings.errors)
+    return stretch.drain()
+
+
+def _look_again(target: int) -> tuple[Check, ...]:
+    """The structure of what was written, and what its initrds carry; RefusalError when it is not sound."""
+    with os.fdopen(target, "rb", closefd=False) as image:
+        checks, contents = examine(image)
+        if contents:
+            checks += (check_carried(read_carried(image, contents)),)
+    found = [finding for check in checks for finding in check.findings]
+    if found:
+        raise RefusalError("the new image is not sound, and was not kept", found, "verify the old one: domu iso verify")
+    return checks
+
+
+def verify(path: Path, *, progress: Progress) -> Verified:
+    """Look at everything: structure, boot records, each line of md5sum.txt, each initrd. BuilderError: unreadable."""
+    with opened(path) as image:
+        checks, contents = examine(image)
+        if contents is None:
+            return Verified(path, path.stat().st_size, checks)
+        try:
+            carried = read_carried(image, contents)
+            summed = read_summed(image, contents)
+        except BuilderError as error:
+            damaged = Check("files", "cannot be read", (Finding("I200", error.message, error.hint),))
+            return Verified(path, contents.volume.size, (*checks, damaged))
+        distinct = list({one.record.extent: one for one in carried}.values())
+        bases = side_by_side(lambda one: _base_of(image.fileno(), one), distinct)
+        checks += (_check_sums(image.fileno(), summed, progress), check_carried(carried), *bases)
+        return Verified(path, contents.volume.size, checks)
+
+
+def _base_of(handle: int, one: Carried) -> Check:
+    """Unpack an initrd: whether it is whole, and leaves our preseed alone."""
+    path, start = one.record.path, one.record.extent * SECTOR
+    try:
+        facts = read_initrd(Stretch(handle, start + one.front, one.record.size - one.front))
+    except BuilderError as error:
+        return Check(path, "cannot be read", (Finding("I214", f"{path}: {error.message}", error.hint),))
+    found: tuple[Finding, ...] = ()
+    if one.preseed and facts.has_preseed:
+        found = (Finding("I213", f"{path} has a preseed.cfg of its own, which wins over the one in front", _STALE),)
+    kernels = ", ".join(facts.kernel_abis) or "no kernel's modules"
+    own = "; a preseed.cfg within" if facts.has_preseed else ""
+    carried = f"; {len(one.names)} entries in front" if one.front else ""
+    return Check(path, f"{kernels}{own}{carried}", found)
+
+
+def _check_sums(handle: int, summed: list[Summed] | None, progress: Progress) -> Check:
+    if summed is None:
+        return Check("md5sum.txt", "none", there=False)
+    there = [one for one in summed if one.stretches is not None]
+    progress.start("md5sum.txt", sum(size for one in there for _, size in one.stretches or ()))
+    try:
+        digests = md5s_of(handle, [one.stretches or () for one in there], progress.advance)
+    finally:
+        progress.finish()
+    found = [
+        Finding("I210", f"md5sum.txt names {one.path}, which is not there", _STALE)
+        for one in summed
+        if one not in there
+    ]
+    wrong = [one for one, digest in zip(there, digests, strict=True) if digest != one.digest]
+    found += [Finding("I211", f"{one.path} is not what md5sum.txt says", _STALE) for one in wrong]
+    return Check(
+        "md5sum.txt", f"{len(there) - len(wrong)} of {len(summed)} files are as it says", tuple(found[:_MOST_SHOWN])
+    )
