@@ -106,6 +106,8 @@ class Catalogue:
 
     def find(self, name: str) -> Question | None:
         """The question of this name, one of a family included; None when none is known."""
+        if question := self.by_name.get(name):
+            return question
         known = self._known(name)
         return known.question if known else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from builder.preseed.loader import BLANKS
 from builder.preseed.syntax import Entry, PreseedFile
@@ -23,20 +23,21 @@ _OPENING = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!",
 LONGEST = 20_000  # signs of a command that are looked at; those of people have a few thousand at most
 
 
-def command_entries(entries: Iterable[Entry]) -> Iterator[tuple[Entry, str]]:
-    """The entries that set commands, each with the command as the installer keeps it."""
-    for entry in entries:
-        if entry.question.text in COMMANDS and entry.type.text != "seen":
+def command_entries(by_question: Mapping[str, Sequence[Entry]]) -> Iterator[tuple[Entry, str]]:
+    """Of the entries by question those that set commands, each with the command as the installer keeps it."""
+    for name in COMMANDS:
+        for entry in by_question.get(name, ()):
             yield entry, entry.value.text.rstrip(BLANKS)
 
 
 def shell_scripts(file: PreseedFile) -> tuple[str, ...]:
     """The commands that a shell should be asked about, each once: not those that are plain words, nor templates."""
-    found = (command for _entry, command in command_entries(file.entries) if not _surely_parses(command))
+    settings = (entry for entry in file.entries if entry.question.text in COMMANDS and entry.type.text != "seen")
+    found = (command for command in (entry.value.text.rstrip(BLANKS) for entry in settings) if not _parses(command))
     return tuple(dict.fromkeys(command for command in found if "{{" not in command and "<%" not in command))
 
 
-def _surely_parses(command: str) -> bool:
+def _parses(command: str) -> bool:
     return _PLAIN.fullmatch(command) is not None and not _RESERVED.intersection(command.split(None, 1)[:1])
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from builder.findings import Severity
 from builder.preseed.given import NOTHING, Given
 from builder.preseed.lint import RULES
-from builder.preseed.loader import load
 from builder.preseed.mends import MENDS, Edit
 from builder.preseed.rule import Subject
 from builder.preseed.suppress import Silence, find_suppressions
@@ -67,8 +66,7 @@ class _Version:
         self.data = data
         self._givens = givens
         file = parse_preseed(data)
-        loaded = load(file)
-        self._subjects = [Subject(file, loaded, given) for given in givens]
+        self._subjects = [Subject(file, given) for given in givens]
         self._silence = Silence(find_suppressions(file)[0])
         self._errors: Counter[tuple[int, str]] | None = None
 

@@ -6,7 +6,7 @@ failing and passing examples, and a row in docs/findings.md; a new module's tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from builder.findings import Finding, Findings, Place, Severity, did_you_mean
@@ -23,7 +23,6 @@ from builder.preseed import (
     rules_values,
 )
 from builder.preseed.given import NOTHING, Given
-from builder.preseed.loader import load
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.suppress import Silence, find_suppressions
 from builder.preseed.syntax import PreseedFile
@@ -78,6 +77,7 @@ MODULES = (
 RULES: tuple[Rule, ...] = tuple(
     sorted((*COMMENTS, *(rule for module in MODULES for rule in module.RULES)), key=lambda rule: rule.code)
 )
+COMPLETENESS = frozenset({"Q101", "Q102", "Q103"})  # codes of builder/preseed/completeness.py
 SYNTAX = tuple(rule for rule in RULES if rule.code < "L190")
 
 
@@ -93,27 +93,32 @@ def lint(
     given: Given = NOTHING,
     rules: Sequence[Rule] = RULES,
     ignored: frozenset[str] = frozenset(),
+    pending: Iterable[Finding] | None = None,
 ) -> Findings:
     """What the rules find in a file, without what its comments silence and without the `ignored` codes.
 
     The one entry point: `lint(parse_preseed(data), "web1.cfg", given=Given(catalogue=..., loading="initrd"))`. What
     is not given is not judged. Takes time in proportion to the file's size; of each code the first MOST findings
-    are given.
+    are given. `pending`: what completeness finds about the file, if it was asked; comments silence that as well.
     """
-    subject = Subject(file, load(file), given)
+    subject = Subject(file, given)
     suppressions, unread = find_suppressions(file)
     silence = Silence(suppressions)
     findings = Findings()
     cut: set[str] = set()
     for rule in rules:
-        if rule.code in ignored:
+        if rule.code in ignored or (rule.sign and rule.sign not in file.data):
             continue
         found = list(_run(rule, subject, name, silence))
         if len(found) > MOST:
             cut.add(rule.code)
             found[-1] = _more(found[-1])
         findings.extend(found)
-    ran = frozenset(rule.code for rule in rules) - ignored - cut
+    for finding in pending or ():
+        if finding.code not in ignored and not silence.covers(finding.code, finding.place.line):
+            findings.add(finding)
+    ran = frozenset(rule.code for rule in rules) | (frozenset() if pending is None else COMPLETENESS)
+    ran -= ignored | cut
     findings.extend(islice(_useless_comments(file, name, silence, ran), MOST))
     for offset in unread[:MOST]:
         hint = "write: # domu: ignore CODE, or: # domu: ignore-file CODE"
@@ -126,7 +131,7 @@ def _useless_comments(file: PreseedFile, name: str, silence: Silence, ran: froze
         if code in ran:
             message = f"no {code} is found in what this comment is about"
             yield _finding("L190", message, "remove it", _place(file, name, suppression.offset))
-        elif code not in _CODES:
+        elif code not in _CODES and code not in COMPLETENESS:
             hint = did_you_mean(code, _CODES) or "docs/rules.md lists the codes"
             yield _finding("L191", f"there is no rule {code}", hint, _place(file, name, suppression.offset))
 

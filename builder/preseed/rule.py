@@ -14,24 +14,35 @@ from typing import NamedTuple
 from builder.findings import Severity
 from builder.preseed.catalogue import Known, Question, Unknown, Unread
 from builder.preseed.given import NOTHING, Given
-from builder.preseed.loader import BLANKS, Loaded
+from builder.preseed.loader import BLANKS
 from builder.preseed.syntax import Entry, PreseedFile
 
+INSTALLER = "d-i"  # post-base-installer.d/05preseed: grep -v "^d-i[ TAB]"
 FEW = 200  # a search for similar names takes milliseconds, and a hostile file may hold a hundred thousand
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What rules look at: the file, what the installer's database would hold, and what else is known."""
+    """What rules look at: the file, and what else is known."""
 
     file: PreseedFile
-    loaded: Loaded
     given: Given = NOTHING
 
     @cached_property
     def settings(self) -> tuple[Entry, ...]:
         """The entries that set a value, those behind a line that ends the load included."""
         return tuple(entry for entry in self.file.entries if entry.type.text != "seen")
+
+    @cached_property
+    def meant(self) -> tuple[Entry, ...]:
+        """The entries, without what was meant as a comment (L102) or as a continuation (L129)."""
+        entries = self.file.entries
+        return tuple(entry for entry in entries if "/" in entry.question.text and entry.owner.text[:1] != "#")
+
+    @cached_property
+    def passed_on(self) -> tuple[Entry, ...]:
+        """Of these the ones that the installed system's debconf is given, too: those whose owner is not d-i."""
+        return tuple(entry for entry in self.meant if entry.owner.text != INSTALLER)
 
     @cached_property
     def by_question(self) -> Mapping[str, list[Entry]]:
@@ -70,8 +81,9 @@ class Subject:
             return ()
         found: list[tuple[Entry, Unknown | Unread]] = []
         looked = 0
+        known = {question.name for _entry, question in self.known}
         for name, entries in self.by_question.items():
-            if catalogue.find(name):
+            if name in known:
                 continue
             owners = catalogue.possible_owners(name)
             answer = Unread(owners) if owners else catalogue.may_exist(name) if looked < FEW else Unknown(())
@@ -112,3 +124,4 @@ class Rule:
     failing: tuple[Failing, ...]
     passing: tuple[bytes, ...]
     given: Given = NOTHING
+    sign: bytes = b""  # what a file must hold to be looked at

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from builder.findings import Severity
+from builder.preseed.commands import command_entries
 from builder.preseed.given import Given
 from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_values import is_command, is_placeholder, value_of
+from builder.preseed.rules_values import is_placeholder, value_of
 from builder.preseed.syntax import Entry
 
 _WHO = ("root", "user")
@@ -41,8 +42,8 @@ def _plain_password(subject: Subject) -> Iterator[Problem]:
                 yield Problem(
                     entry.value.start, message, f"write the hash: passwd/{who}-password-crypted; domu passwd makes one"
                 )
-    for entry in subject.settings:
-        if is_command(entry) and _PASSWORD_IN_COMMAND.search(entry.value.text):
+    for entry, command in command_entries(subject.by_question):
+        if _PASSWORD_IN_COMMAND.search(command):
             yield Problem(
                 entry.value.start, "a password stands in this command in plain text", "use chpasswd -e and a hash"
             )
@@ -151,8 +152,8 @@ def _loaded_by_http(subject: Subject) -> Iterator[Problem]:
 
 
 def _run_by_http(subject: Subject) -> Iterator[Problem]:
-    for entry in subject.settings:
-        if is_command(entry) and _RUNS_FETCHED.search(entry.value.text):
+    for entry, command in command_entries(subject.by_question):
+        if _RUNS_FETCHED.search(command):
             message = "a script is fetched by http and run as root: anybody on the way can put another in its place"
             yield Problem(entry.value.start, message, "put it into the initrd, use https, or compare its SHA-256 first")
 

@@ -35,7 +35,7 @@ _TAKE_NO_COMMAND = frozenset({
 
 
 def _commands(subject: Subject) -> Iterator[tuple[Entry, tuple[str, ...]]]:
-    for entry, command in command_entries(subject.settings):
+    for entry, command in command_entries(subject.by_question):
         for words in simple_commands(command):
             yield entry, words
 
@@ -48,7 +48,7 @@ def _place(subject: Subject, entry: Entry, word: str) -> int:
 
 
 def _unparsable(subject: Subject) -> Iterator[Problem]:
-    for entry, command in command_entries(subject.settings):
+    for entry, command in command_entries(subject.by_question):
         if said := subject.given.shell_errors.get(command):
             message = f"the shell cannot parse this: {said}"
             yield Problem(

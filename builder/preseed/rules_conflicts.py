@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from builder.findings import Severity
 from builder.preseed.given import Given
-from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_fields import INSTALLER
+from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
 from builder.preseed.rules_values import value_of
 from builder.preseed.syntax import Entry
 

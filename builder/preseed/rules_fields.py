@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from builder.findings import Severity
 from builder.preseed.loader import BLANKS, flag_of
-from builder.preseed.rule import Failing, Problem, Rule, Subject
+from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
 from builder.preseed.syntax import Broken, Entry
 from builder.preseed.templates import TYPES as TEMPLATE_TYPES
 
@@ -18,7 +18,6 @@ TYPES = ("string", "boolean", "select", "multiselect", "password", "note", "text
 _NICKNAMES = {"bool": "boolean", "str": "string", "int": "string", "pass": "password", "choice": "select"}
 # An empty one of these is no answer; an empty string or multiselect is, as for mirror/http/proxy.
 _NEVER_EMPTY = frozenset({"boolean", "select", "password"})
-INSTALLER = "d-i"  # post-base-installer.d/05preseed: grep -v "^d-i[ TAB]"
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = re.compile(rb"[\t\n\r\0\x20-\x7e]*")
 
@@ -32,6 +31,8 @@ def _byte_order_mark(subject: Subject) -> Iterator[Problem]:
 
 def _signs(subject: Subject) -> Iterator[tuple[Entry | Broken, int, str]]:
     """Signs that are no ASCII text: item, byte, sign. A byte order mark at the file's start is left out."""
+    if _PLAIN.fullmatch(subject.file.data):
+        return
     for item in subject.file.items:
         for line in subject.file.texts(item):
             if _PLAIN.fullmatch(line.raw):
@@ -86,20 +87,8 @@ def _not_utf8(subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _settings(subject: Subject) -> Iterator[Entry]:
-    """The entries, without what was meant as a comment (L102) or as a continuation (L129)."""
-    return (
-        entry for entry in subject.file.entries if "/" in entry.question.text and not entry.owner.text.startswith("#")
-    )
-
-
-def _packages(subject: Subject) -> Iterator[Entry]:
-    """Entries that the installed system's debconf is given, too: those whose owner is not d-i."""
-    return (entry for entry in _settings(subject) if entry.owner.text != INSTALLER)
-
-
 def _trailing_blanks(subject: Subject) -> Iterator[Problem]:
-    for entry in _packages(subject):
+    for entry in subject.passed_on:
         kept = entry.value.text.rstrip(BLANKS)
         if kept and kept != entry.value.text:
             yield Problem(
@@ -110,7 +99,7 @@ def _trailing_blanks(subject: Subject) -> Iterator[Problem]:
 
 
 def _leading_blanks(subject: Subject) -> Iterator[Problem]:
-    for entry in _packages(subject):
+    for entry in subject.passed_on:
         gap = subject.file.data[entry.type.end : entry.value.start].replace(b"\r", b"")
         if len(gap) > 1 and not gap.strip(b" \t") and entry.type.text != "seen":
             yield Problem(
@@ -138,7 +127,7 @@ def _lacks_type(entry: Entry) -> bool:
     return bare and near_type(entry.type.text) == ""
 
 
-def _unknown_types(entries: Iterator[Entry], then: str) -> Iterator[Problem]:
+def _unknown_types(entries: Iterable[Entry], then: str) -> Iterator[Problem]:
     for entry in entries:
         if not _is_type(entry) and not _lacks_type(entry):
             near = near_type(entry.type.text)
@@ -147,16 +136,16 @@ def _unknown_types(entries: Iterator[Entry], then: str) -> Iterator[Problem]:
 
 
 def _package_type(subject: Subject) -> Iterator[Problem]:
-    return _unknown_types(_packages(subject), "the installed system's debconf skips the line")
+    return _unknown_types(subject.passed_on, "the installed system's debconf skips the line")
 
 
 def _installer_type(subject: Subject) -> Iterator[Problem]:
-    own = (entry for entry in _settings(subject) if entry.owner.text == INSTALLER)
+    own = (entry for entry in subject.meant if entry.owner.text == INSTALLER)
     return _unknown_types(own, "the installer does not look at it, and takes what follows for the value")
 
 
 def _missing_type(subject: Subject) -> Iterator[Problem]:
-    for entry in _settings(subject):
+    for entry in subject.meant:
         if not _is_type(entry) and _lacks_type(entry):
             yield Problem(
                 entry.type.start,
@@ -166,7 +155,7 @@ def _missing_type(subject: Subject) -> Iterator[Problem]:
 
 
 def _missing_value(subject: Subject) -> Iterator[Problem]:
-    for entry in _settings(subject):
+    for entry in subject.meant:
         if entry.type.text in _NEVER_EMPTY and not entry.value.text.strip(BLANKS):
             yield Problem(
                 entry.type.start,
@@ -176,7 +165,7 @@ def _missing_value(subject: Subject) -> Iterator[Problem]:
 
 
 def _seen_without_flag(subject: Subject) -> Iterator[Problem]:
-    for entry in _settings(subject):
+    for entry in subject.meant:
         value = entry.value.text.strip(BLANKS)
         if entry.type.text == "seen" and value not in {"true", "false"}:
             then = "taken for false" if flag_of(value) is False else "ignored"
@@ -185,7 +174,7 @@ def _seen_without_flag(subject: Subject) -> Iterator[Problem]:
 
 def _seen_before_package(subject: Subject) -> Iterator[Problem]:
     known: set[str] = set()
-    for entry in _packages(subject):
+    for entry in subject.passed_on:
         if entry.type.text != "seen":
             known.add(entry.question.text)
         elif entry.question.text not in known:
@@ -198,7 +187,7 @@ def _seen_before_package(subject: Subject) -> Iterator[Problem]:
 
 
 def _newline_sign(subject: Subject) -> Iterator[Problem]:
-    for entry in _settings(subject):
+    for entry in subject.meant:
         for line in subject.file.texts(entry):
             at = line.body.find(b"\\n", max(entry.value.start - line.start, 0))
             if at >= 0:
@@ -350,6 +339,7 @@ RULES = (
         "Put the text in a file and use that, or write `\\012` where printf reads it.",
         failing=(Failing(b"d-i preseed/late_command string printf 'a\\nb' >/target/etc/x\n", 1),),
         passing=(b"d-i preseed/late_command string printf 'a\\012b' >/target/etc/x\n",),
+        sign=b"\\n",
     ),
     Rule(
         "L128",

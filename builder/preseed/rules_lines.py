@@ -17,6 +17,7 @@ ENTRY = re.compile(rb"\s*(?:d-i|[a-z0-9][a-z0-9+.-]+)\s+[A-Za-z0-9_.+-]+/\S+\s+"
 _ENTRY_TYPES = re.compile(_TYPES.decode())
 _SECOND_ENTRY = re.compile(rb"\S[ \t]+(d-i[ \t]+[A-Za-z0-9_.+-]+/\S+[ \t]+" + _TYPES + rb")(?!\S)")
 _PATTERN = re.compile(rb"[*?]|\[[^\]]+\]")
+_INDENTED = re.compile(rb"[\n\0][ \t\v\f\r]+#")
 _GLUED = re.compile(rb"[A-Za-z0-9_./:=@,+-]{2}")
 _SHAPE = "write four fields: OWNER QUESTION TYPE VALUE"
 
@@ -51,7 +52,7 @@ def _no_entry(subject: Subject) -> Iterator[Problem]:
 
 
 def _indented_comment(subject: Subject) -> Iterator[Problem]:
-    for item in subject.file.items:
+    for item in subject.file.items if _INDENTED.search(b"\n" + subject.file.data) else ():
         offset = subject.file.start(item)
         if subject.file.data[offset : offset + 1] != b"#":
             continue
@@ -116,10 +117,9 @@ def _swallowed(subject: Subject) -> Iterator[Problem]:
 
 def _second_entry(subject: Subject) -> Iterator[Problem]:
     for item in subject.file.items:
-        if b"d-i" not in subject.file.lines[item.first].raw or _feeds_debconf(item):
-            continue
         for line in subject.file.texts(item):
-            if match := _SECOND_ENTRY.search(line.body):
+            later = line.raw.find(b"d-i", 3) >= 0 and not _feeds_debconf(item)
+            if later and (match := _SECOND_ENTRY.search(line.body)):
                 yield Problem(
                     line.start + match.start(1),
                     "a second entry on the line is part of the value of the first",
@@ -263,6 +263,7 @@ RULES = (
         "Move the comment above the entry.",
         failing=(Failing(b"d-i preseed/late_command string one; \\\n  # and then \\\n  two\n", 2),),
         passing=(b"# and then\nd-i preseed/late_command string one; \\\n  two # end\n",),
+        sign=b"\\",
     ),
     Rule(
         "L104",
@@ -274,6 +275,7 @@ RULES = (
         "Move the comment above the entry.",
         failing=(Failing(b"d-i pkgsel/include string one \\\n# for the clock\n  chrony\n", 2),),
         passing=(b"# for the clock\nd-i pkgsel/include string one \\\n  chrony\n",),
+        sign=b"\\",
     ),
     Rule(
         "L105",
@@ -284,6 +286,7 @@ RULES = (
         "Remove the blank line, or the backslash before it.",
         failing=(Failing(b"d-i pkgsel/include string one \\\n\n  two\n", 2),),
         passing=(b"d-i pkgsel/include string one \\\n  two\n\n",),
+        sign=b"\\",
     ),
     Rule(
         "L106",
@@ -297,6 +300,7 @@ RULES = (
             b"d-i pkgsel/include string one \\\n  two\nd-i pkgsel/upgrade select none\n",
             b"d-i preseed/late_command string echo \\\n  d-i a/b string x | in-target debconf-set-selections\n",
         ),
+        sign=b"\\",
     ),
     Rule(
         "L107",
@@ -318,6 +322,7 @@ RULES = (
         "Remove the blanks behind the backslash.",
         failing=(Failing(b"d-i pkgsel/include string one \\ \n  two three four\n", 1),),
         passing=(b"d-i pkgsel/include string one \\\n  two three four\n",),
+        sign=b"\\",
     ),
     Rule(
         "L109",
@@ -331,6 +336,7 @@ RULES = (
             Failing(b"d-i a/c string y \\\n# the end\n", 1),
         ),
         passing=(b"d-i a/c string y \\\n  z",),
+        sign=b"\\",
     ),
     Rule(
         "L111",
@@ -342,6 +348,7 @@ RULES = (
         "Remove it, or save the file as UTF-8.",
         failing=(Failing(b"d-i a/b string x\n# one\0\n", 2),),
         passing=(b"d-i a/b string \\0\n",),
+        sign=b"\0",
     ),
     Rule(
         "L112",
@@ -352,6 +359,7 @@ RULES = (
         "Save the file with the line ends of Unix: `sed -i 's/\\r$//' FILE`.",
         failing=(Failing(b"# c\nd-i a/b string x\r\nd-i a/c string y\r\n", 2),),
         passing=(b"d-i a/b string x\n",),
+        sign=b"\r",
     ),
     Rule(
         "L113",
@@ -362,6 +370,7 @@ RULES = (
         "Replace it by a newline, or remove it.",
         failing=(Failing(b"d-i a/b string x\rd-i a/c string y\n", 1),),
         passing=(b"d-i a/b string x\r\n",),
+        sign=b"\r",
     ),
     Rule(
         "L124",
@@ -374,6 +383,7 @@ RULES = (
         "Indent the line: no file's name there begins with a blank.",
         failing=(Failing(b"d-i preseed/early_command string rm \\\n/tmp/*\n", 2),),
         passing=(b"d-i preseed/early_command string rm \\\n  /tmp/*\n",),
+        sign=b"\\",
     ),
     Rule(
         "L126",
@@ -384,6 +394,7 @@ RULES = (
         "Indent the line, or join it to the one above.",
         failing=(Failing(b"d-i preseed/early_command string echo x | tail \\\n-n\n", 2),),
         passing=(b"d-i preseed/early_command string echo x | tail \\\n  -n\n",),
+        sign=b"\\",
     ),
     Rule(
         "L127",
@@ -394,6 +405,7 @@ RULES = (
         "Write the word on one line; where two words are meant, put a blank before the backslash.",
         failing=(Failing(b"d-i preseed/early_command string wget http://mirror.example.org/\\\nfile\n", 2),),
         passing=(b"d-i pkgsel/include string one \\\n  two\n", b"d-i a/b string\\\none\n"),
+        sign=b"\\",
     ),
     Rule(
         "L129",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from builder.findings import Severity
 from builder.preseed.catalogue import Unknown, Unread
-from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_fields import INSTALLER, TYPES
+from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
+from builder.preseed.rules_fields import TYPES
 from builder.preseed.untemplated import BOOT_ALIASES
 
 # Names of older installers and of Ubuntu's, with what takes their place; empty: nothing does.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from builder.findings import Finding, Severity
+from builder.preseed import stock
 from builder.preseed.given import Given, Hardware
 from builder.preseed.partman import Label, Machine, decode, least_sum, to_megabytes
 from builder.preseed.recipe import Recipe, parse_recipe
 from builder.preseed.recipe_lint import lint_recipe
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.rules_values import is_placeholder, value_of
-from builder.preseed.stock import fallback_name, stock_names
+from builder.preseed.stock import stock_names
 from builder.preseed.syntax import Entry
 from builder.profile.model import Suite
 from builder.units import Size
@@ -22,6 +24,7 @@ _EXPERT = "partman-auto/expert_recipe"
 _CHOOSE = "partman-auto/choose_recipe"
 _METHOD = "partman-auto/method"
 _LARGEST = 50_000  # signs; a recipe has a few hundred
+_NAME = re.compile(r"^[a-z0-9-]+ ::(?= )")
 _NUMBERED = re.compile(r"[0-9]{2}")
 
 
@@ -50,6 +53,11 @@ def _text(subject: Subject, entry: Entry) -> tuple[str, list[int]]:
 
 
 @lru_cache(maxsize=64)
+def _least(text: str, machine: Machine) -> int:
+    return least_sum(decode(parse_recipe(text)[0], machine))
+
+
+@lru_cache(maxsize=64)
 def _judge(text: str, suite: Suite | None) -> tuple[Recipe, tuple[Finding, ...]]:
     recipe, findings = parse_recipe(text)
     if suite:
@@ -57,12 +65,28 @@ def _judge(text: str, suite: Suite | None) -> tuple[Recipe, tuple[Finding, ...]]
     return recipe, tuple(findings)
 
 
-def _recipes(subject: Subject) -> Iterator[tuple[Entry, list[int], Recipe, tuple[Finding, ...]]]:
+@lru_cache(maxsize=64)
+def _fallback(machine: Machine, size: Size, wanted: str) -> str | None:
+    return stock.fallback_name(machine, size, wanted)
+
+
+class _Judged(NamedTuple):
+    """A recipe: its entry, the byte at which each of its lines begins, its text, and what was found."""
+
+    entry: Entry
+    starts: list[int]
+    text: str
+    recipe: Recipe
+    findings: tuple[Finding, ...]
+
+
+def _recipes(subject: Subject) -> Iterator[_Judged]:
     for entry in subject.by_question.get(_EXPERT, ()):
         value = entry.value.text
         if value and len(value) <= _LARGEST and not _is_template(value):
             text, starts = _text(subject, entry)
-            yield entry, starts, *_judge(text, subject.given.suite)
+            text = _NAME.sub("recipe ::", text, count=1)  # so that guests share what differs by the name alone
+            yield _Judged(entry, starts, text, *_judge(text, subject.given.suite))
 
 
 def _is_template(value: str) -> bool:
@@ -71,11 +95,11 @@ def _is_template(value: str) -> bool:
 
 
 def _misread(subject: Subject, severity: Severity) -> Iterator[Problem]:
-    for _entry, starts, _recipe, findings in _recipes(subject):
-        for finding in findings:
+    for judged in _recipes(subject):
+        for finding in judged.findings:
             if finding.severity is not severity or (finding.code == "R113" and _is_raid(subject)):
                 continue
-            offset = starts[max(min(finding.place.line, len(starts)), 1) - 1]
+            offset = judged.starts[max(min(finding.place.line, len(judged.starts)), 1) - 1]
             yield Problem(offset, f"{finding.message} ({finding.code})", finding.hint)
 
 
@@ -100,13 +124,13 @@ def _too_large(subject: Subject) -> Iterator[Problem]:
     if (known := _machine(subject)) is None:
         return
     machine, size = known
-    for entry, _starts, recipe, findings in list(_recipes(subject))[-1:]:
-        needed, there = least_sum(decode(recipe, machine)), to_megabytes(size.bytes)
-        if needed > there and not any(finding.severity is Severity.ERROR for finding in findings):
-            instead = fallback_name(machine, size, subject.value(_CHOOSE))
+    for judged in list(_recipes(subject))[-1:]:
+        needed, there = _least(judged.text, machine), to_megabytes(size.bytes)
+        if needed > there and not any(finding.severity is Severity.ERROR for finding in judged.findings):
+            instead = _fallback(machine, size, subject.value(_CHOOSE))
             then = f"partman takes the recipe {instead} without a word" if instead else "no stock recipe fits, either"
             message = f"the recipe needs {needed} MB and the disk has {there} MB: {then}"
-            yield Problem(entry.value.start, message, "make the disk larger, or the minima smaller")
+            yield Problem(judged.entry.value.start, message, "make the disk larger, or the minima smaller")
 
 
 def _has_expert(subject: Subject) -> bool:
@@ -145,7 +169,7 @@ def _stock_too_large(subject: Subject) -> Iterator[Problem]:
         return
     machine, size = known
     wanted = _short_name(subject, value_of(entry))
-    if wanted and (instead := fallback_name(machine, size, wanted)) != wanted:
+    if wanted and (instead := _fallback(machine, size, wanted)) != wanted:
         then = f"partman takes {instead} without a word" if instead else "no other fits, and partman stops at no_recipe"
         message = f"the recipe {wanted} does not fit a disk of {to_megabytes(size.bytes)} MB: {then}"
         yield Problem(entry.value.start, message, "make the disk larger, or choose a recipe that fits")
@@ -169,10 +193,11 @@ def _nothing_for_lvm(subject: Subject) -> Iterator[Problem]:
     method = subject.last(_METHOD)
     if not method or value_of(method) not in {"lvm", "crypto"}:
         return
-    for entry, _starts, recipe, _findings in list(_recipes(subject))[-1:]:
-        if recipe.lines and not any("lvmok" in word for line in recipe.lines for word in line.words):
+    for judged in list(_recipes(subject))[-1:]:
+        lines = judged.recipe.lines
+        if lines and not any("lvmok" in word for line in lines for word in line.words):
             message = f"no partition of the recipe is marked for LVM, which {_METHOD} {value_of(method)} asks for"
-            yield Problem(entry.value.start, message, "add $lvmok{ } to the partitions that are to be volumes")
+            yield Problem(judged.entry.value.start, message, "add $lvmok{ } to the partitions that are to be volumes")
 
 
 _PV = Given(hardware=Hardware("pv", ("/dev/xvda",), Size.parse("10G"), Size.parse("1G")))

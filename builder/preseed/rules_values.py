@@ -9,8 +9,8 @@ from functools import cache
 from builder.findings import Severity, did_you_mean
 from builder.preseed.catalogue import Catalogue, Question
 from builder.preseed.loader import BLANKS
-from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_fields import INSTALLER, TYPES
+from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
+from builder.preseed.rules_fields import TYPES
 from builder.preseed.syntax import Entry
 from builder.preseed.templates import split_choices
 
@@ -123,11 +123,14 @@ def _separators(subject: Subject) -> Iterator[Problem]:
 
 
 def _no_booleans(subject: Subject) -> Iterator[tuple[Entry, str]]:
-    kinds = {question.name: question.type for _entry, question in subject.known}
-    for entry in subject.settings:
+    booleans = [entry for entry, question in subject.known if question.type == "boolean"]
+    known = {question.name for _entry, question in subject.known}
+    booleans += [
+        entry for entry in subject.settings if entry.type.text == "boolean" and entry.question.text not in known
+    ]
+    for entry in booleans:
         value = value_of(entry)
-        kind = kinds.get(entry.question.text, entry.type.text)
-        if kind == "boolean" and value and value not in {"true", "false"} and not is_placeholder(value):
+        if value and value not in {"true", "false"} and not is_placeholder(value):
             yield entry, value
 
 
