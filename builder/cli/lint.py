@@ -44,6 +44,9 @@ def lint(
     priority: Annotated[
         Literal["high", "critical"], typer.Option(help="debconf/priority: what is milder is not asked.")
     ] = "high",
+    parameters: Annotated[
+        str, typer.Option(metavar="LINE", help="The installer's boot parameters: they answer questions, too.")
+    ] = "",
     form: Annotated[Format, typer.Option("--format", help="For people, or for a CI server.")] = "text",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
@@ -62,7 +65,7 @@ def lint(
     if not suites:
         raise typer.BadParameter("say which installer reads the file: --suite bookworm or --suite trixie")
     names = [str(file) for file in files]
-    terms = Terms(suites, loaded, None if guest_type == "any" else guest_type, disk, ram, priority)
+    terms = Terms(suites, loaded, None if guest_type == "any" else guest_type, disk, ram, priority, parameters)
     done = lint_files(site, names, terms, stdin=sys.stdin.buffer, mend=fix or diff, write=fix and not diff)
     linted = [one.linted for one in done]
     limit = Severity.WARNING if strict else Severity.ERROR

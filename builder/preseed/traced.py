@@ -20,7 +20,7 @@ def rows_of(templates: Iterable[Template]) -> tuple[Row, ...]:
         for template in templates
         for number, line in enumerate(template.text.splitlines(), 1)
         for pieces in [tuple(_TAGS.split(line))]
-        if "".join(pieces).strip()
+        if any(pieces)
     )
 
 

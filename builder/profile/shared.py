@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from builder.profile.document import Branch, Leaf, Listing, SourceText, Tree, read_document
 from builder.profile.explain import SPOKEN_KEYS
 
-_CODE = re.compile(r"L[0-9]{3}", re.ASCII)
+_CODE = re.compile(r"[LQ][0-9]{3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,6 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins
     findings = Findings()
     findings.extend(loaded.findings if not names else (one for name in chosen for one in loaded.findings_for(name)))
     artefacts: list[Artefacts] = []
-    prover = Prover(site, templates, loaded)
-    ignored = Ignored(loaded)
     known: dict[tuple[str, str], tuple[MirrorAnswers, tuple[Finding, ...]]] = {}
     for guest in loaded.guests:
         if guest.name not in chosen:
@@ -57,9 +55,10 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins
             findings.extend(replace(finding, guest=finding.guest or guest.name) for finding in error.findings)
         else:
             findings.extend(one.findings)
-            findings.extend(ignored.sift(guest, prover.preseed(one)))
             artefacts.append(one)
-    findings.extend(prover.shell(artefacts, runner))
+    ignored = Ignored(loaded)
+    for guest, found in Prover(site, templates, loaded).prove(artefacts, runner):
+        findings.extend(ignored.sift(guest, found))
     if len(artefacts) == len(loaded.names):
         findings.extend(ignored.unused())
     return Checked(chosen, tuple(artefacts), tuple(findings))

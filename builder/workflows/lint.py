@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import BuilderError
-from builder.findings import did_you_mean
+from builder.findings import Finding, did_you_mean
 from builder.host.catalogue import shipped_suites
 from builder.host.files import write_atomic
+from builder.host.run import Runner, run
+from builder.host.shell import ShellError, unparsable
 from builder.host.site import Site, read_site_yaml
+from builder.preseed.commands import shell_scripts
+from builder.preseed.completeness import answers_of, answers_of_parameters, check_complete, situation_of_answers
 from builder.preseed.fix import Fixed, fix
 from builder.preseed.given import Given, Hardware, Loading
 from builder.preseed.lint import lint
 from builder.preseed.linted import Linted, gather
+from builder.preseed.loader import Loaded, load
 from builder.preseed.situation import Priority
 from builder.preseed.syntax import parse_preseed
 from builder.profile.model import GuestType
@@ -36,6 +42,7 @@ class Terms:
     disk: Size | None = None
     ram: Size | None = None
     priority: Priority = "high"
+    parameters: str = ""  # the boot command line that comes with the file
 
     @property
     def hardware(self) -> Hardware | None:
@@ -55,15 +62,31 @@ class Treated:
 
 
 def lint_files(
-    site: Site | None, names: Sequence[str], terms: Terms, *, stdin: BinaryIO, mend: bool = False, write: bool = False
+    site: Site | None,
+    names: Sequence[str],
+    terms: Terms,
+    *,
+    stdin: BinaryIO,
+    mend: bool = False,
+    write: bool = False,
+    runner: Runner = run,
 ) -> list[Treated]:
     """Lint each file; with `mend` what is certain is mended first, and with `write` written.
 
     Without `write` the findings are those of the file as it is. BuilderError when one cannot be read or written.
     """
-    givens = _givens(site, terms)
-    ignored = read_site_yaml(site).ignored if site else frozenset()
-    return [_treat(name, givens, ignored, stdin=stdin, mend=mend, write=write) for name in dict.fromkeys(names)]
+    read = {name: _read(name, stdin) for name in names}
+    scripts = (script for data in read.values() for script in shell_scripts(parse_preseed(data)))
+    bench = _Bench(site, terms, unparsable(scripts, runner))
+    treated = []
+    for name, data in read.items():
+        shown = "stdin" if name == STDIN else name
+        fixed = bench.fix(data) if mend else None
+        if fixed and write and name != STDIN and fixed.data != data:
+            _write(Path(name), fixed.data)
+        judged = fixed.data if fixed and write else data
+        treated.append(Treated(bench.lint(shown, judged), data, fixed))
+    return treated
 
 
 def suites_of(site: Site | None, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -80,38 +103,60 @@ def suites_of(site: Site | None, wanted: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _givens(site: Site | None, terms: Terms) -> dict[str, Given]:
-    known = {suite: look_up(site, suite).catalogue for suite in (*terms.suites, *shipped_suites())}
-    return {
-        suite: Given(
-            catalogue=known[suite],
-            others=tuple(catalogue for other, catalogue in known.items() if other != suite),
-            loading=terms.loading,
-            hardware=terms.hardware,
-        )
-        for suite in terms.suites
-    }
+class _Bench:
+    """What all files of a run are judged by."""
+
+    def __init__(self, site: Site | None, terms: Terms, shell_errors: Mapping[str, ShellError]) -> None:
+        self._terms = terms
+        self._ignored = read_site_yaml(site).ignored if site else frozenset()
+        self._parameters = answers_of_parameters(parameters_of(terms.parameters))
+        known = {suite: look_up(site, suite).catalogue for suite in (*terms.suites, *shipped_suites())}
+        self._givens = {
+            suite: Given(
+                catalogue=known[suite],
+                others=tuple(catalogue for other, catalogue in known.items() if other != suite),
+                loading=terms.loading,
+                hardware=terms.hardware,
+                shell_errors={script: error.text for script, error in shell_errors.items()},
+            )
+            for suite in terms.suites
+        }
+
+    def fix(self, data: bytes) -> Fixed:
+        """Mend what is certain for every suite."""
+        return fix(data, tuple(self._givens.values()), ignored=self._ignored)
+
+    def lint(self, name: str, data: bytes) -> Linted:
+        """What is found for each suite."""
+        file = parse_preseed(data)
+        loaded = load(file)
+        found = {
+            suite: lint(
+                file, name, given=given, ignored=self._ignored, pending=self._pending(loaded, name, given)
+            )
+            for suite, given in self._givens.items()
+        }  # fmt: skip
+        return gather(name, file, found)
+
+    def _pending(self, loaded: Loaded, name: str, given: Given) -> Iterator[Finding]:
+        """What the installer would still ask, where its suite's questions are known."""
+        if given.suite:
+            answers = {**answers_of(loaded), **self._parameters}
+            yield from check_complete(
+                loaded,
+                situation_of_answers(answers, given.suite, given.hardware),
+                name,
+                ours=False,
+                loading=self._terms.loading or "initrd",
+                parameters=self._parameters,
+                priority=self._terms.priority,
+            )
 
 
-def _treat(
-    name: str, givens: Mapping[str, Given], ignored: frozenset[str], *, stdin: BinaryIO, mend: bool, write: bool
-) -> Treated:
-    shown = "stdin" if name == STDIN else name
-    data = _read(name, stdin)
-    if not mend:
-        return Treated(_lint(shown, data, givens, ignored), data)
-    fixed = fix(data, tuple(givens.values()), ignored=ignored)
-    if not write:
-        return Treated(_lint(shown, data, givens, ignored), data, fixed)
-    if fixed.data != data and name != STDIN:
-        _write(Path(name), fixed.data)
-    return Treated(_lint(shown, fixed.data, givens, ignored), data, fixed)
-
-
-def _lint(name: str, data: bytes, givens: Mapping[str, Given], ignored: frozenset[str]) -> Linted:
-    file = parse_preseed(data)
-    found = {suite: lint(file, name, given=given, ignored=ignored) for suite, given in givens.items()}
-    return gather(name, file, found)
+def parameters_of(line: str) -> dict[str, str]:
+    """The `name=value` words of a kernel command line; a value with blanks stands in double quotes."""
+    words = (match[0].replace('"', "").partition("=") for match in re.finditer(r'(?:[^\s"]|"[^"]*")+', line))
+    return {name: value for name, equals, value in words if equals}
 
 
 def _read(name: str, stdin: BinaryIO) -> bytes:

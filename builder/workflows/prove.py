@@ -12,22 +12,29 @@ from builder.host.catalogue import shipped_suites
 from builder.host.run import Runner
 from builder.host.shell import ShellError, unparsable
 from builder.host.site import Site
+from builder.preseed.boot_parameters import check_boot_parameters
 from builder.preseed.catalogue import Catalogue
+from builder.preseed.commands import shell_scripts
+from builder.preseed.completeness import answers_of_parameters, check_complete, situation_of_guest
 from builder.preseed.given import Given, hardware_of
 from builder.preseed.lint import lint
 from builder.preseed.linted import gather
+from builder.preseed.loader import load
 from builder.preseed.render import Template
-from builder.preseed.syntax import parse_preseed
+from builder.preseed.syntax import PreseedFile, parse_preseed
 from builder.preseed.traced import Row, rows_of, trace
 from builder.profile.load import LoadedSite
 from builder.profile.model import Guest
 from builder.profile.rules import place_of
 from builder.workflows.look_up import look_up
 from builder.workflows.render import Artefacts
+from builder.xen.config import INSTALLER_ARGUMENTS, installer_line
 
 # The steps themselves; early.sh and late.sh, which run them, are the same for all but for the guest's name.
 _STEP = re.compile(r"/domu/(?:early|late)/.+")
 _ANY_MAC = "00:16:3e:00:00:00"
+_AT_ONCE = 100  # guests whose parsed files are held in memory together
+_PARAMETERS = answers_of_parameters(dict(word.split("=", 1) for word in INSTALLER_ARGUMENTS))
 
 
 class Prover:
@@ -37,32 +44,49 @@ class Prover:
         self._templates = templates
         self._origins = loaded.origins
         self._catalogue = cache(lambda suite, arch: look_up(site, suite, arch).catalogue)
+        self._asked: set[str] = set()
+        self._errors: dict[str, ShellError] = {}
         self._rows: dict[tuple[str, ...], tuple[Row, ...]] = {}
 
-    def preseed(self, artefacts: Artefacts) -> list[Finding]:
-        """What the linter finds in the guest's preseed, all codes, at the template's line where it can be told."""
-        guest, text = artefacts.guest, artefacts.preseed.text
-        file = parse_preseed(text.encode())
+    def prove(self, artefacts: Sequence[Artefacts], runner: Runner) -> Iterator[tuple[Guest, list[Finding]]]:
+        """What is found about each guest's preseed, boot parameters and steps, at the template's line where that can
+        be told. Some guests at a time, so that a few shells answer for all of them.
+        """
+        for first in range(0, len(artefacts), _AT_ONCE):
+            some = artefacts[first : first + _AT_ONCE]
+            files = [parse_preseed(one.preseed.text.encode()) for one in some]
+            steps = [_steps(one) for one in some]
+            scripts = {script for own in steps for script in own.values()}
+            self._ask({*scripts, *(script for file in files for script in shell_scripts(file))}, runner)
+            for one, file, own in zip(some, files, steps, strict=True):
+                yield one.guest, [*self._preseed(one, file), *self._boot(one.guest), *self._steps(one, own)]
+
+    def _ask(self, scripts: set[str], runner: Runner) -> None:
+        new = sorted(scripts - self._asked)
+        self._errors |= unparsable(new, runner)
+        self._asked.update(new)
+
+    def _preseed(self, artefacts: Artefacts, file: PreseedFile) -> list[Finding]:
+        guest = artefacts.guest
         name = f"{guest.name} preseed.cfg"
-        found = lint(file, name, given=self._given(artefacts))
+        pending = check_complete(
+            load(file), situation_of_guest(guest), name, ours=True, parameters=_PARAMETERS, priority="critical"
+        )
+        found = lint(file, name, given=self._given(artefacts), pending=pending)
         if not found:
             return []
-        lines = text.split("\n")
+        lines = artefacts.preseed.text.split("\n")
         quiet = gather(name, file, {guest.suite: found}).findings
         return [self._placed(finding, lines, artefacts) for finding in quiet]
 
-    def shell(self, artefacts: Sequence[Artefacts], runner: Runner) -> Iterator[Finding]:
-        """The steps of all guests that sh cannot parse; asks it once."""
-        steps = [
-            (one, path, _without_macs(text, one.guest))
-            for one in artefacts
-            for path, text in one.preseed.files.items()
-            if _STEP.fullmatch(path)
-        ]
-        errors = unparsable((text for _, _, text in steps), runner)
-        for one, path, text in steps if errors else ():
-            if error := errors.get(text):
-                yield self._step_finding(one, path, text, error)
+    def _boot(self, guest: Guest) -> Iterator[Finding]:
+        for finding in check_boot_parameters(installer_line(guest), guest.type):
+            yield replace(finding, guest=guest.name)
+
+    def _steps(self, artefacts: Artefacts, steps: Mapping[str, str]) -> Iterator[Finding]:
+        for path, text in steps.items():
+            if error := self._errors.get(text):
+                yield self._step_finding(artefacts, path, text, error)
 
     def _given(self, artefacts: Artefacts) -> Given:
         guest = artefacts.guest
@@ -72,6 +96,7 @@ class Prover:
             others=self._others(guest),
             loading="initrd",
             hardware=hardware_of(guest, disk),
+            shell_errors={script: error.text for script, error in self._errors.items()},
         )
 
     def _others(self, guest: Guest) -> tuple[Catalogue, ...]:
@@ -111,11 +136,15 @@ class Prover:
         return self._rows[used]
 
 
-def _without_macs(script: str, guest: Guest) -> str:
-    """One MAC in place of another changes nothing for a parser, and lets guests share an answer."""
-    for mac in guest.macs:
-        script = script.replace(mac, _ANY_MAC)
-    return script
+def _steps(artefacts: Artefacts) -> dict[str, str]:
+    """Scripts by path. One MAC in place of another changes nothing for a parser, and lets guests share an answer."""
+    found: dict[str, str] = {}
+    for path, script in artefacts.preseed.files.items():
+        if _STEP.fullmatch(path):
+            for mac in artefacts.guest.macs:
+                script = script.replace(mac, _ANY_MAC)  # noqa: PLW2901 (the same script, step by step)
+            found[path] = script
+    return found
 
 
 class Ignored:

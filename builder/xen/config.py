@@ -31,7 +31,7 @@ def render_install_config(guest: Guest) -> str:
         [
             ("kernel", f"{folder}/vmlinuz"),
             ("ramdisk", f"{folder}/initrd.gz"),
-            ("extra", " ".join([*INSTALLER_ARGUMENTS, f"console={console_of(guest)}"])),
+            ("extra", installer_line(guest)),
         ],
         [("disk", disks), ("vif", _vifs(guest))],
         [("on_poweroff", "destroy"), ("on_reboot", "destroy"), ("on_crash", "preserve")],
@@ -64,6 +64,11 @@ def render_run_config(guest: Guest) -> str:
         [("disk", disks), ("vif", _vifs(guest))],
         [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "restart")],
     )
+
+
+def installer_line(guest: Guest) -> str:
+    """The installer's kernel command line."""
+    return " ".join([*INSTALLER_ARGUMENTS, f"console={console_of(guest)}"])
 
 
 def folder_of(guest: Guest) -> str:
