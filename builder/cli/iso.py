@@ -34,6 +34,8 @@ def repack(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Put a preseed into every initrd of an image, and let its menus start an unattended installation."""
+    from builder.host.known_initrds import KnownInitrds
+    from builder.host.places import user_cache
     from builder.report.iso import repacked_data, repacked_text
     from builder.report.progress import progress_on
     from builder.workflows import iso as work
@@ -41,13 +43,16 @@ def repack(
 
     added = [path_and_file(text) for text in add or ()]
     if guest and not preseed:
-        wish = work.wish_of(site_of(context), guest, environment=os.environ)
+        from builder.workflows.iso_guest import wish_of
+
+        wish = wish_of(site_of(context), guest, environment=os.environ)
     elif preseed and not guest:
         wish = work.Wish(read_payloads(preseed, ()))
     else:
         raise typer.BadParameter("name either a guest or a preseed", param_hint="--guest, --preseed")
     wish = replace(wish, delay=delay, shared=(*wish.shared, *append.split())).with_files(added)
-    done = work.repack(iso, wish, output, progress=progress_on(sys.stderr))
+    known = KnownInitrds(user_cache() / "initrds")
+    done = work.repack(iso, wish, output, known=known, progress=progress_on(sys.stderr))
     made = (output, done.size, done.added, done.way, done.initrds)
     typer.echo(json_text.dumps(repacked_data(*made), indent=2) if json else repacked_text(*made))
     return FINE

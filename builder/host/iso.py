@@ -69,25 +69,23 @@ def write_at(target: int, writes: Iterable[Write]) -> None:
 
 
 class Stretch:
-    """A part of an open file, read by a position of its own; with `digest`, `drain` knows the MD5 of it all."""
+    """A part of an open file, read by a position of its own."""
 
-    def __init__(self, handle: int, offset: int, size: int, *, digest: bool = False) -> None:
+    def __init__(self, handle: int, offset: int, size: int) -> None:
         self._handle, self._at, self._end = handle, offset, offset + size
-        self._md5 = hashlib.md5(usedforsecurity=False) if digest else None
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes, none at the end."""
         data = os.pread(self._handle, min(size, CHUNK, self._end - self._at), self._at)
         self._at += len(data)
-        if self._md5:
-            self._md5.update(data)
         return data
 
-    def drain(self) -> str:
-        """Read to the end; the MD5 in hexadecimal."""
-        while self.read(CHUNK):
-            pass
-        return self._md5.hexdigest() if self._md5 else ""
+    def pieces(self, *digests: hashlib._Hash) -> Iterator[bytes]:
+        """All of it, in pieces, which the digests take in."""
+        while data := self.read(CHUNK):
+            for digest in digests:
+                digest.update(data)
+            yield data
 
 
 def side_by_side(work: Callable[[T], U], jobs: Sequence[T]) -> list[U]:
@@ -109,7 +107,6 @@ def md5s_of(handle: int, files_: Sequence[Sequence[tuple[int, int]]], advance: C
 def _md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> str:
     total = hashlib.md5(usedforsecurity=False)
     for offset, size in stretches:
-        stretch = Stretch(handle, offset, size)
-        while data := stretch.read(CHUNK):
-            total.update(data)
+        for _ in Stretch(handle, offset, size).pieces(total):
+            pass
     return total.hexdigest()

@@ -123,7 +123,7 @@ def _start(path: Path) -> bytes:
 
 
 def _named_files(guest: Guest) -> Iterator[tuple[str, str]]:
-    if guest.iso and guest.media == "iso":
+    if guest.iso and guest.iso != "auto" and guest.media == "iso":
         yield "iso", guest.iso
     for number, carried in enumerate(guest.initrd_files):
         yield f"initrd_files[{number}].source", carried.source
@@ -134,9 +134,3 @@ def find_site_or_none(given: Path | None) -> Site | None:
     if given is None and not os.environ.get("DOMU_SITE") and not Path("profiles").is_dir():
         return None
     return find_site(given)
-
-
-def user_cache() -> Path:
-    """Where what belongs to no site is cached: domu/ in XDG_CACHE_HOME, else in ~/.cache."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(named) if Path(named).is_absolute() else Path.home() / ".cache") / "domu"

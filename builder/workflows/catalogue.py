@@ -20,7 +20,8 @@ from builder.host.catalogue import (
 )
 from builder.host.fetch import Fetcher, MismatchError, NotFoundError, UnreachableError
 from builder.host.files import write_atomic
-from builder.host.site import Site, user_cache
+from builder.host.places import user_cache
+from builder.host.site import Site
 from builder.host.store import Blob, Store
 from builder.image.initrd import read_initrd
 from builder.media.asking import SourceTar, UdebOrigin, find_asking, find_sources, list_udebs

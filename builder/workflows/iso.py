@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,24 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
-from builder.findings import Finding, Findings
+from builder.findings import Finding
 from builder.host import files
 from builder.host.iso import Stretch, copy_ranges, md5s_of, opened, side_by_side, write_at
-from builder.host.run import Runner, run
-from builder.host.secrets import resolve
-from builder.host.site import Site
-from builder.image.initrd import InitrdPayload, check_files, read_initrd, segment
+from builder.host.known_initrds import KnownInitrds
+from builder.image.initrd import InitrdFacts, InitrdPayload, check_files, read_initrd, segment
 from builder.image.iso.menus import Menu
 from builder.image.iso.repack import Layout, NewFile, Order, plan_repack
 from builder.image.iso.sums import with_digests
 from builder.image.iso.verify import Carried, Check, Summed, check_carried, examine, read_carried, read_summed
 from builder.image.iso.volume import SECTOR
 from builder.progress import Progress
-from builder.workflows import payload
-from builder.workflows.check import check
 from builder.workflows.initrd import read_files
-from builder.xen.boot import console_of
-from builder.xen.config import INSTALLER_ARGUMENTS
 
 # as d-i's own menu has it for "Automated install"
 UNATTENDED = ("auto=true", "priority=critical")
@@ -92,54 +87,34 @@ class Verified:
         return tuple(finding for check in self.checks for finding in check.findings)
 
 
-def wish_of(site: Site, name: str, *, environment: Mapping[str, str], runner: Runner = run) -> Wish:
-    """A guest's preseed and files, for its architecture and console; RefusalError when the guest has errors."""
-    proved = check(
-        site,
-        (name,),
-        secrets=lambda guest: resolve(guest.secrets(), site=site, runner=runner, environment=environment),
-        runner=runner,
-    )
-    findings = Findings()
-    findings.extend(proved.findings)
-    if findings.errors:
-        raise RefusalError("no image was made", proved.findings, "mend the errors above")
-    (artefacts,) = proved.artefacts
-    guest = artefacts.guest
-    payloads = payload.payloads_of(artefacts, payload.read_carried(site, guest))
-    wish = Wish(payloads, arch=guest.arch, guest=guest.name)
-    if guest.type == "hvm":  # installed over its serial port
-        return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(f"console={console_of(guest)}",))
-    return wish
-
-
-def repack(iso: Path, wish: Wish, output: Path, *, progress: Progress) -> Repacked:
+def repack(iso: Path, wish: Wish, output: Path, *, known: KnownInitrds, progress: Progress) -> Repacked:
     """Write `output`, its owner's alone: the image with our files in front of every initrd, and menus that start it.
 
-    What was written is verified before it gets its name. Raises RefusalError when a file would not arrive in the
-    installer or the result is not sound, BuilderError when `iso` is no installer image of Debian's.
+    Initrds that are `known` are not unpacked again to look for clashes. What was written is verified before it gets
+    its name. Raises RefusalError when a file would not arrive in the installer or the result is not sound,
+    BuilderError when `iso` is no installer image of Debian's.
     """
     order = wish.order()
     with opened(iso) as image, files.beside(output, PRIVATE) as target:
         layout = plan_repack(image, order)
         if layout.moved:
             progress.say(f"{layout.moved} files make room for what grows")
-        way = _write(image.fileno(), target, layout, wish.payloads, order.front)
+        way = _write(image.fileno(), target, layout, _Inspector(target, wish.payloads, order.front, known))
         checks = _look_again(target)
         named = tuple(path for one in layout.initrds for path in one.paths)
     return Repacked(layout.size, way, named, layout.moved, layout.added, checks)
 
 
-def _write(source: int, target: int, layout: Layout, payloads: Mapping[str, InitrdPayload], front: bytes) -> files.Way:
-    """Initrds first: they are read again, unpacked and hashed while the rest follows."""
+def _write(source: int, target: int, layout: Layout, inspector: _Inspector) -> files.Way:
+    """Initrds first: they are read again and hashed while the rest follows."""
     os.ftruncate(target, layout.size)
     inside = [range(one.offset, one.offset + one.size) for one in layout.initrds]
     early = [copy for copy in layout.copies if any(copy.target in stretch for stretch in inside)]
     late = [copy for copy in layout.copies if copy not in early]
     ways = {copy_ranges(source, target, early)}
-    write_at(target, [(one.offset, front) for one in layout.initrds])
+    write_at(target, [(one.offset, inspector.front) for one in layout.initrds])
     with ThreadPoolExecutor(2) as pool:
-        looks = [pool.submit(_inspect, target, one, payloads, front) for one in layout.initrds]
+        looks = [pool.submit(inspector.look, one) for one in layout.initrds]
         ways.add(copy_ranges(source, target, late))
         write_at(target, layout.writes)
         digests: dict[str, str] = {}
@@ -151,18 +126,35 @@ def _write(source: int, target: int, layout: Layout, payloads: Mapping[str, Init
     return "cloned" if "cloned" in ways else "copied"
 
 
-def _inspect(target: int, one: NewFile, payloads: Mapping[str, InitrdPayload], front: bytes) -> str:
-    """Read an initrd as the kernel will: our files in front, none of them in the base. Returns its MD5."""
-    stretch = Stretch(target, one.offset, one.size, digest=True)
-    seen = b""
-    while data := stretch.read(len(front) - len(seen)):
-        seen += data
-    if seen != front:
-        raise BuilderError(f"{one.paths[0]} was not written as it should be", "is the disk sound? see dmesg")
-    findings = check_files(payloads, read_initrd(stretch))
-    if findings.errors:
-        raise RefusalError(f"{one.paths[0]} cannot carry these files", findings.errors)
-    return stretch.drain()
+@dataclass(frozen=True, slots=True)
+class _Inspector:
+    """Reads initrds in the new image as the kernel will."""
+
+    target: int
+    payloads: Mapping[str, InitrdPayload]
+    front: bytes
+    known: KnownInitrds
+
+    def look(self, one: NewFile) -> str:
+        """The MD5 of an initrd; RefusalError when its base has something in the place of our files."""
+        total, base = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+        length = len(self.front)
+        if b"".join(Stretch(self.target, one.offset, length).pieces(total)) != self.front:
+            raise BuilderError(f"{one.paths[0]} was not written as it should be", "is the disk sound? see dmesg")
+        stretch = Stretch(self.target, one.offset + length, one.size - length)
+        for _ in stretch.pieces(total, base):
+            pass
+        findings = check_files(self.payloads, self._facts(one, base.hexdigest()))
+        if findings.errors:
+            raise RefusalError(f"{one.paths[0]} cannot carry these files", findings.errors)
+        return total.hexdigest()
+
+    def _facts(self, one: NewFile, sha256: str) -> InitrdFacts:
+        if (facts := self.known.find(sha256)) is None:
+            length = len(self.front)
+            facts = read_initrd(Stretch(self.target, one.offset + length, one.size - length))
+            self.known.keep(sha256, facts)
+        return facts
 
 
 def _look_again(target: int) -> tuple[Check, ...]:

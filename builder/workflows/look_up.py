@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from builder.host.catalogue import FoundCatalogue, find_catalogue
 from builder.host.pins import read_lock
-from builder.host.site import Site, user_cache
+from builder.host.places import user_cache
+from builder.host.site import Site
 from builder.host.store import Store
 from builder.preseed.catalogue_diff import CatalogueDiff, diff_catalogues
 

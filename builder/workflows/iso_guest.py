@@ -1,0 +1,37 @@
+"""What `domu iso repack --guest` puts into an image: a module of its own, as reading profiles takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from builder.errors import RefusalError
+from builder.findings import Findings
+from builder.host.run import Runner, run
+from builder.host.secrets import resolve
+from builder.host.site import Site
+from builder.workflows.check import check
+from builder.workflows.iso import Wish
+from builder.workflows.payload import payloads_of, read_carried
+from builder.xen.boot import console_of
+from builder.xen.config import INSTALLER_ARGUMENTS
+
+
+def wish_of(site: Site, name: str, *, environment: Mapping[str, str], runner: Runner = run) -> Wish:
+    """A guest's preseed and files, for its architecture and console; RefusalError when the guest has errors."""
+    proved = check(
+        site,
+        (name,),
+        secrets=lambda guest: resolve(guest.secrets(), site=site, runner=runner, environment=environment),
+        runner=runner,
+    )
+    findings = Findings()
+    findings.extend(proved.findings)
+    if findings.errors:
+        raise RefusalError("no image was made", proved.findings, "mend the errors above")
+    (artefacts,) = proved.artefacts
+    guest = artefacts.guest
+    wish = Wish(payloads_of(artefacts, read_carried(site, guest)), arch=guest.arch, guest=guest.name)
+    if guest.type == "hvm":  # installed over its serial port
+        return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(f"console={console_of(guest)}",))
+    return wish
