@@ -18,10 +18,7 @@ Format = Literal["text", "json", "sarif", "junit", "github"]
 @app.command()
 def lint(
     context: typer.Context,
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="Preseed files; - reads stdin.", exists=True, dir_okay=False, allow_dash=True),
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Preseed files; - reads stdin.")],
     *,
     suite: Annotated[
         list[str] | None,
@@ -65,6 +62,9 @@ def lint(
     if not suites:
         raise typer.BadParameter("say which installer reads the file: --suite bookworm or --suite trixie")
     names = [str(file) for file in files]
+    for name in names:
+        if name != STDIN and not Path(name).exists():
+            raise typer.BadParameter(f"there is no file {name}")
     terms = Terms(suites, loaded, None if guest_type == "any" else guest_type, disk, ram, priority, parameters)
     done = lint_files(site, names, terms, stdin=sys.stdin.buffer, mend=fix or diff, write=fix and not diff)
     linted = [one.linted for one in done]

@@ -118,7 +118,7 @@ def _is_secret(entry: Entry) -> bool:
     value, kind = entry.value.text.strip(BLANKS), entry.type.text
     if kind in _TYPES and value in _HARMLESS:
         return False
-    return _names_secret(entry) or _TELLING.search(value) is not None
+    return _names_secret(entry) or _TELLING.search(value if kind in _TYPES else f"{kind} {value}") is not None
 
 
 def _names_secret(entry: Entry) -> bool:
