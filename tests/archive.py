@@ -48,6 +48,11 @@ class Keys:
         signers = [word for name in names for word in ("--local-user", self.fingerprints[name])]
         return self._gpg("--digest-algo", digest, *signers, "--clearsign", stdin=text, at=at)
 
+    def detach(self, text: bytes, *names: str, at: str = "") -> bytes:
+        """A signature of `text` alone, as SHA256SUMS.sign is, by each of the keys."""
+        signers = [word for name in names for word in ("--local-user", self.fingerprints[name])]
+        return self._gpg(*signers, "--armor", "--detach-sign", stdin=text, at=at)
+
     def wrap(self, text: bytes) -> bytes:
         """An OpenPGP message that nobody signed; `gpg --decrypt` takes it with exit status 0."""
         return self._gpg("--store", stdin=text)

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_cacher(root: Path, *, proxy: str | None = None) -> Iterator[Cacher]:
+def running_cacher(root: Path, *, proxy: str | None = None, settings: Sequence[str] = ()) -> Iterator[Cacher]:
     """Start one, wait until it answers, and end it; `proxy` is how it reaches the world itself."""
     program = shutil.which("apt-cacher-ng", path="/usr/sbin:/usr/bin")
     if program is None:
@@ -77,6 +77,7 @@ def running_cacher(root: Path, *, proxy: str | None = None) -> Iterator[Cacher]:
         "ForeGround: 1",
         "VerboseLog: 2",
         *([f"Proxy: {proxy}"] if proxy else []),
+        *settings,
     ]
     (root / "conf/acng.conf").write_text("\n".join(conf) + "\n")
     with (root / "out").open("wb") as out:

@@ -47,6 +47,8 @@ FULL: dict[str, Any] = {
     "media_sources": ["package"],
     "iso": "images/netinst.iso",
     "iso_sha256": "0" * 64,
+    "iso_mirror": "http://mirror.example.org/debian-cd/current/amd64/iso-cd",
+    "iso_keyring": "keys/cd.gpg",
     "domain": "example.org",
     "dns": ["192.0.2.53"],
     "nics": [
@@ -101,6 +103,7 @@ FULL: dict[str, Any] = {
     "initrd_files": [{"source": "files/motd", "path": "/files/motd", "executable": True}],
     "debconf": [{"owner": "locales", "question": "locales/default", "type": "select", "value": "C.UTF-8"}],
     "template": "preseed.cfg.j2",
+    "lint": {"ignore": ["L201"]},
 }
 # What stands for trouble somewhere: line ends, debconf, shell, xl, Jinja2, paths, length, encodings. A shell that
 # runs any of it makes a file named canary.

@@ -33,6 +33,8 @@ FULL: Mapping[str, Any] = {
     "media_sources": ["package"],
     "iso": "images/netinst.iso",
     "iso_sha256": "0" * 64,
+    "iso_mirror": "http://mirror.example.org/debian-cd/current/amd64/iso-cd",
+    "iso_keyring": "keys/cd.gpg",
     "domain": "example.org",
     "dns": ["192.0.2.53"],
     "nics": [

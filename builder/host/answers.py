@@ -25,6 +25,10 @@ class NotFoundError(UnreachableError):
     """The server answers and has no such file: another source may be tried."""
 
 
+class RefusedError(UnreachableError):
+    """The server or a cacher on the way gives no such file to anybody: 403."""
+
+
 class MismatchError(BuilderError):
     """What came is not what was promised, even past every cache. Not a reason to try elsewhere in silence."""
 
@@ -51,9 +55,8 @@ def judge(status: int, reason: str, headers: Mapping[str, str], final: str) -> N
         raise WrongPartError("the server has no such part")
     if status in _PASSING:
         raise PassingError(f"{status} {reason}", wish=wish(headers.get("Retry-After", "")))
-    raise UnreachableError(
-        f"{final}: {status} {reason}", "the mirror or the proxy refuses; ask whoever runs it, or take another"
-    )
+    error = RefusedError if status == 403 else UnreachableError
+    raise error(f"{final}: {status} {reason}", "the mirror or the proxy refuses; ask whoever runs it, or take another")
 
 
 def wish(text: str) -> float | None:

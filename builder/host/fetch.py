@@ -21,6 +21,7 @@ from builder.host.answers import (
     MismatchError,
     NotFoundError,
     PassingError,
+    RefusedError,
     UnreachableError,
     WrongPartError,
     extent,
@@ -34,12 +35,12 @@ from builder.host.store import Blob, DigestError, Store
 from builder.media.release import Digest
 from builder.progress import Progress
 
-__all__ = ["Fetcher", "MismatchError", "NotFoundError", "Timeouts", "UnreachableError"]
+__all__ = ["Fetcher", "MismatchError", "NotFoundError", "RefusedError", "Timeouts", "UnreachableError"]
 
 _T = TypeVar("_T")
 _CHUNK = 1 << 18
 _REDIRECTS = 5
-_LARGEST = 1 << 30  # bytes of a file whose size nobody signed; installer images have at most 0.1 GiB
+_LARGEST = 1 << 30  # bytes of a file whose size nobody signed, unless told; netboot images have at most 0.1 GiB
 _GAIN = 1 << 20  # an attempt that brought this many bytes starts the count of failures anew
 _LONGEST_PAUSE = 30.0
 _LONGEST_WISH = 120.0  # Retry-After above this many seconds is not waited for
@@ -137,8 +138,10 @@ class Fetcher:
 
         return self._persist(url, attempt)
 
-    def download(self, url: str, *, digest: Digest, store: Store, what: str) -> Blob:
+    def download(self, url: str, *, digest: Digest, store: Store, what: str, largest: int = _LARGEST) -> Blob:
         """The file with this digest: from the store, else from `url`, continued where an earlier run ended.
+
+        Where nobody signed its size, it has at most `largest` bytes.
 
         Raises NotFoundError, UnreachableError, and MismatchError when the URL gives something else.
         """
@@ -146,7 +149,7 @@ class Fetcher:
             return blob
         with store.lock(f"fetch-{digest.sha256}", f"fetches {what}"):
             return store.find(digest.sha256) or self._obtain(
-                Part(url, digest, store, what, store.incoming(digest.sha256))
+                Part(url, digest, store, what, store.incoming(digest.sha256), largest)
             )
 
     def _obtain(self, part: Part) -> Blob:
@@ -191,14 +194,14 @@ class Fetcher:
             with part.store.writing(0):
                 part.path.touch()  # it may be an empty file
             return "an earlier run"
-        if kept > (part.size() or _LARGEST):
+        if kept > (part.size() or part.largest):
             part.drop()
             kept = 0
         asked = {"Range": f"bytes={kept}-", **part.if_same()} if kept else dict(headers)
         try:
             with self._answer(part.url, asked) as (answer, final):
                 kept, total = extent(answer.status_code, answer.headers, kept)
-                _refuse_size(part.digest.size, total, final)
+                _refuse_size(part, total, final)
                 self._append(part, answer, final, kept, part.digest.size if total is None else total)
                 return final
         except WrongPartError:
@@ -215,7 +218,7 @@ class Fetcher:
                 part.remember(validator(answer.headers), total)
                 for chunk in self._chunks(answer):
                     arrived += len(chunk)
-                    _refuse_longer(arrived, final, total or _LARGEST)
+                    _refuse_longer(arrived, final, total or part.largest)
                     file.write(chunk)
                     self._progress.advance(len(chunk))
         except PassingError as error:
@@ -300,11 +303,12 @@ def _refuse_longer(length: int, final: str, limit: int) -> None:
         raise MismatchError(f"{final} is longer than the {limit} bytes it may have", ASTRAY)
 
 
-def _refuse_size(due: int | None, total: int | None, final: str) -> None:
+def _refuse_size(part: Part, total: int | None, final: str) -> None:
     """By what the answer's head promises, before the first byte is read."""
+    due = part.digest.size
     if total is not None and due is not None and total != due:
         raise MismatchError(f"{final} has {total} bytes, where {due} are due", ASTRAY)
-    _refuse_longer(total or 0, final, _LARGEST)
+    _refuse_longer(total or 0, final, part.largest if due is None else due)
 
 
 _past_caches = {"Cache-Control": "no-cache"}

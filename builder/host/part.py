@@ -21,6 +21,7 @@ class Part:
     store: Store
     what: str
     path: Path
+    largest: int  # bytes, where nobody signed the size
 
     @property
     def tag(self) -> Path:

@@ -103,6 +103,25 @@ def verify_release(
     return VerifiedRelease(release, signers, hashlib.sha256(text.encode()).hexdigest(), tuple(findings), _TOKEN)
 
 
+def verify_detached(data: bytes, signature: bytes, *, what: str, keyring: Path, runner: Runner) -> tuple[str, ...]:
+    """The primary keys of `keyring` whose signature of `data` counts, by fingerprint; `what` names it in messages.
+
+    SignatureError when there is none.
+    """
+    with tempfile.TemporaryDirectory(prefix="domu-gpgv-") as folder:
+        text, proof = Path(folder, "text"), Path(folder, "proof")
+        text.write_bytes(data)
+        proof.write_bytes(signature)
+        argv = [
+            "gpgv",
+            "--homedir", folder,  # nobody's gpgv.conf
+            "--keyring", str(keyring.absolute()),
+            "--status-fd", "1",
+            str(proof), str(text),
+        ]  # fmt: skip
+        return _judge(runner(argv).text, keyring, what)
+
+
 def fetch_release(
     fetcher: Fetcher,
     base: str,
@@ -155,7 +174,8 @@ def refuse_replay(verified: VerifiedRelease, store: Store, *, allow_older: bool 
                 "M104",
                 f"the mirror shows a Release of {release.name} of {shown(release.date)},"
                 f" though one of {shown(newest)} was already seen",
-                "the mirror is behind, or somebody replays an old Release: take another, or allow it: domu fetch --allow-older",
+                "the mirror is behind, or somebody replays an old Release: take another,"
+                " or allow it: domu fetch --allow-older",
             )
             raise RefusalError(f"the Release of {release.name} is not used", [finding])
         if known is None or release.date > newest:
@@ -182,7 +202,7 @@ def _signed_text(data: bytes, keyring: Path, runner: Runner) -> tuple[str, tuple
             raise SignatureError("gpgv gave no readable text for the InRelease", "take another mirror") from error
 
 
-def _judge(status: str, keyring: Path) -> tuple[str, ...]:
+def _judge(status: str, keyring: Path, what: str = "InRelease") -> tuple[str, ...]:
     overall, signatures = read_status(status)
     words = {word for part in (overall, *signatures) for word in part.words}
     signers = tuple(sorted({signature.signer for signature in signatures} - {""}))
@@ -190,14 +210,14 @@ def _judge(status: str, keyring: Path) -> tuple[str, ...]:
         return signers
     if not signatures:
         raise SignatureError(
-            "the InRelease is not signed at all", "something else answers in the mirror's place; see what the URL gives"
+            f"the {what} is not signed at all", "something else answers in the mirror's place; see what the URL gives"
         )
     why = "; ".join(signature.complaint for signature in signatures if not signature.signer) or "it is not one message"
     if "NO_PUBKEY" in words and not words & _REFUSED:
         hint = f"when the archive is right, its key comes with a newer keyring package: the one that owns {keyring}"
     else:
         hint = "do not use it; take another mirror"
-    raise SignatureError(f"the InRelease is not signed as it must be by a key of {keyring}: {why}", hint)
+    raise SignatureError(f"the {what} is not signed as it must be by a key of {keyring}: {why}", hint)
 
 
 def read_status(text: str) -> tuple[Signature, list[Signature]]:

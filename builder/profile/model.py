@@ -284,8 +284,18 @@ class Guest(Model):
         min_length=1,
         description="Netboot media from dists/ of the mirror, or from its debian-installer package; tried in order",
     )
-    iso: fields.SitePath | None = Field(None, description="A local installer ISO, for media: iso")
-    iso_sha256: fields.Sha256 | None = Field(None, description="Its SHA-256, as published and signed by Debian")
+    iso: Literal["auto"] | fields.SitePath | None = Field(
+        None, description="For media: iso, a local installer ISO; auto: the suite's netinst from iso_mirror"
+    )
+    iso_sha256: fields.Sha256 | None = Field(
+        None, description="Its SHA-256, as published and signed by Debian; with iso: auto it pins one"
+    )
+    iso_mirror: fields.Url | None = Field(
+        None, description="For iso: auto, the folder of a CD image mirror with the ISO, SHA256SUMS and SHA256SUMS.sign"
+    )
+    iso_keyring: fields.SitePath = Field(
+        "/usr/share/keyrings/debian-role-keys.gpg", description="Whose signature on SHA256SUMS counts"
+    )
     domain: fields.Domain = Field("", description="The guest's DNS domain")
     dns: tuple[fields.Address, ...] = Field((), description="Name servers, for NICs without DHCP")
     nics: tuple[Nic, ...] = Field(min_length=1, description="Network interfaces; the first one installs")

@@ -107,9 +107,15 @@ def _users(guest: Guest) -> Iterator[tuple[str, Finding]]:
 
 
 def _media(guest: Guest) -> Iterator[tuple[str, Finding]]:
-    if guest.media == "iso" and not (guest.iso and guest.iso_sha256):
-        hint = "give both: a path, and the digest from Debian's signed SHA256SUMS"
+    if guest.media == "iso" and guest.iso == "auto" and not guest.iso_mirror:
+        hint = "give the folder that holds the ISO, as in http://mirror.example.org/debian-cd/current/amd64/iso-cd"
+        yield "iso", Finding("P104", "iso: auto needs iso_mirror", hint)
+    if guest.media == "iso" and guest.iso != "auto" and not (guest.iso and guest.iso_sha256):
+        hint = "give both: a path, and the digest from Debian's signed SHA256SUMS; or iso: auto and iso_mirror"
         yield "media", Finding("P104", "media: iso needs iso and iso_sha256", hint)
+    if guest.iso_mirror and guest.iso != "auto":
+        hint = "write iso: auto, or remove it"
+        yield "iso_mirror", Finding("P104", "iso_mirror is not used", hint, severity=Severity.WARNING)
     if guest.media != "iso" and (guest.iso or guest.iso_sha256):
         hint = "write media: iso, or remove it"
         yield "iso", Finding("P104", "an ISO is named and not used", hint, severity=Severity.WARNING)

@@ -72,7 +72,8 @@ class Access:
 
     def __init__(self, store: Store, terms: Terms, *, progress: Progress, now: datetime, runner: Runner = run) -> None:
         self.store, self.terms, self.progress = store, terms, progress
-        self._now, self._runner = now, runner
+        self.runner = runner
+        self._now = now
         self._suites: dict[str, SuiteAccess] = {}
         self._closing = ExitStack()
 
@@ -96,7 +97,7 @@ class Access:
                 "something is needed that is not in the cache, and this run is offline", "run it without --offline"
             )
         if self.terms.mirror == "auto":
-            mirror = Mirror.parse(find_mirror(self._runner))
+            mirror = Mirror.parse(find_mirror(self.runner))
             self.progress.say(f"mirror: {mirror} (the one that apt uses here)")
         else:
             mirror = Mirror.parse(self.terms.mirror)
@@ -109,7 +110,7 @@ class Access:
         """The proxy, or the reason for none."""
         match self.terms.proxy:
             case "auto":
-                choice = find_proxy(self._runner, mirror=self.mirror)
+                choice = find_proxy(self.runner, mirror=self.mirror)
             case "none":
                 choice = ProxyChoice(None, "proxy: none")
             case url:
@@ -124,6 +125,13 @@ class Access:
         del mirror
         return self._closing.enter_context(Fetcher(proxy=proxy.url, progress=self.progress))
 
+    @cached_property
+    def past_cacher(self) -> tuple[Fetcher, Mirror] | None:
+        """The way around the proxy or the cacher in the mirror's URL, for what it refuses; None without one."""
+        if self.proxy.url:
+            return self._closing.enter_context(Fetcher(proxy=None, progress=self.progress)), self.mirror
+        return (self.fetcher, self.mirror.behind) if self.mirror.behind else None
+
     def suite(self, name: str) -> SuiteAccess:
         """A suite of the mirror, its InRelease fetched and verified on first use."""
         if name not in self._suites:
@@ -133,7 +141,7 @@ class Access:
                 suite=name,
                 keyring=self.terms.keyring,
                 now=self._now,
-                runner=self._runner,
+                runner=self.runner,
                 store=self.store,
                 progress=self.progress,
                 allow_expired=self.terms.allow_expired,

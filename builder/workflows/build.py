@@ -27,7 +27,8 @@ from builder.workflows.access import Access, Terms
 from builder.workflows.check import check
 from builder.workflows.fetch import terms_of
 from builder.workflows.initrd import repack
-from builder.workflows.installer import InstallerMedia, iso_media, netboot_media
+from builder.workflows.installer import InstallerMedia, fetched_media, iso_media, netboot_media
+from builder.workflows.iso_media import iso_terms
 from builder.workflows.payload import payloads_of, read_carried
 from builder.workflows.preflight import preflight
 from builder.workflows.render import Artefacts
@@ -152,6 +153,8 @@ class _Workshop:
 
     def _media(self, artefacts: Artefacts) -> InstallerMedia:
         guest = artefacts.guest
+        if guest.media == "iso" and guest.iso == "auto":
+            return fetched_media(guest, self.site, self._access(iso_terms(guest, offline=self.order.offline)))
         if guest.media == "iso":
             return iso_media(guest, self.site, self.store)
         return netboot_media(guest, self.site, self._access(self._terms(artefacts)))
