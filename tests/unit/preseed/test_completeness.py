@@ -22,7 +22,7 @@ from builder.preseed.completeness import (
 )
 from builder.preseed.given import Hardware, Loading
 from builder.preseed.loader import load
-from builder.preseed.situation import Priority, Situation
+from builder.preseed.situation import Asked, Priority, Situation
 from builder.preseed.syntax import parse_preseed
 from builder.profile.model import Guest
 from tests.guests import guest, rendered, sample_guests
@@ -241,6 +241,53 @@ def test_what_is_missing_is_told() -> None:
 def test_every_row_has_a_stage_and_they_come_in_order() -> None:
     numbers = [STAGES.index(stage_of(row)) for row in ASKED]
     assert numbers == sorted(numbers)
+
+
+# Answers on which rows depend, one that meets each condition; German's country has one time zone.
+MEETING = {
+    "mirror/country": ("manual", "DE"),
+    "mirror/protocol": ("http", "https"),
+    "netcfg/get_ipaddress": ("192.0.2.9",),
+    "netcfg/get_hostname": ("web1",),
+    "passwd/root-login": ("true", "false"),
+    "passwd/make-user": ("true", "false"),
+    "grub-installer/only_debian": ("false",),
+}
+
+
+def scene_of(row: Asked) -> tuple[Situation, dict[str, str]]:
+    """A situation, and answers, in which this row's condition holds."""
+    needed = row.condition
+    situation = Situation(
+        "trixie",
+        guest_type=min(needed.guest_types or {"pv"}),
+        media=min(needed.media or {"netboot"}),
+        method=min(needed.methods or {"regular"}),
+        disks=2 if needed.several_disks else 1,
+        nics=2 if needed.several_nics else 1,
+        static=bool(needed.static),
+        swap=needed.swap is not False,
+        boot_in_lvm=bool(needed.boot_in_lvm),
+        efi=bool(needed.efi),
+        fresh=bool(needed.fresh),
+    )
+    answers = {"debian-installer/country": "DE" if needed.several_zones is False else "US"}
+    for where in needed.where:
+        fitting = [value for value in MEETING[where.question] if where.holds({where.question: value})]
+        answers[where.question] = fitting[0]
+    return situation, answers
+
+
+@pytest.mark.parametrize("row", ASKED, ids=lambda row: f"{row.shown[0]} {row.when[:20]}")
+def test_every_row_is_met_and_its_lines_keep_it_away(row: Asked) -> None:
+    situation, answers = scene_of(row)
+
+    def rows(known: Mapping[str, str]) -> list[Asked]:
+        return [one.row for one in find_pending(known, situation, priority="low", certain=False)]
+
+    assert row in rows(answers)
+    lines = {line.split()[1]: " ".join(line.split()[3:]) for line in row.lines}
+    assert (row in rows({**answers, **lines})) is not bool(lines)
 
 
 @pytest.mark.parametrize(
