@@ -21,7 +21,8 @@ Device = Literal["block", "file"]
 # What decode_recipe takes for a minimum that it cannot read: more MB than any disk has.
 NEVER_FITS = 2_200_000_000
 UNLIMITED = -1
-_AMOUNT = re.compile(r"(?P<fixed>[0-9]+)(?:\+(?P<more>[0-9]+)%)?|(?P<share>[0-9]+)%")
+# With more digits the shell's arithmetic, of 64 bits, ends the script.
+_AMOUNT = re.compile(r"(?P<fixed>[0-9]{1,18})(?:\+(?P<more>[0-9]{1,18})%)?|(?P<share>[0-9]{1,18})%")
 # Greedy, as the sed expression is: of several, the last counts.
 _IFLABEL = re.compile(r".*\$iflabel\{ ([^}]*) \}")
 _COMMON = frozenset({"ext2", "ext3", "ext4", "linux-swap", "fat16", "fat32", "hfs"})
@@ -85,7 +86,7 @@ class Machine:
         """MB of RAM that percentages refer to: capped where partman-auto/cap-ram is a number."""
         cap = self.rules.cap_ram if self.cap_ram is None else self.cap_ram
         ram = to_megabytes(self.ram.bytes)
-        return min(ram, int(cap)) if re.fullmatch(r"[0-9]+", cap) else ram
+        return min(ram, int(cap)) if re.fullmatch(r"[0-9]{1,18}", cap) else ram
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def _words(line: Line, place: Place) -> Iterator[Finding]:
                 "R111", message, near or "write name{ value }, with blanks inside the braces", place, Severity.WARNING
             )
     for word in line.words:
-        if re.search(r"[*?]|\[.*\]", word):
+        if re.search(r"[*?]", word) or "]" in word.partition("[")[2]:
             message = f"the installer's shell takes {word!r} for a file name pattern"
             yield Finding("R115", message, "write it without * ? [ ]", place, Severity.WARNING)
     for specifier in line.specifiers:

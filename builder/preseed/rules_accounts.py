@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from builder.findings import Severity
-from builder.preseed.commands import command_entries
+from builder.preseed.commands import LONGEST, command_entries
 from builder.preseed.given import Given
 from builder.preseed.rule import Failing, Problem, Rule, Subject
 from builder.preseed.rules_values import is_placeholder, value_of
@@ -19,19 +19,37 @@ _STRONG = re.compile(r"\$(y|gy|7|2[abxy]|6)\$.+\$?[./A-Za-z0-9]{20,}")
 _SHA256 = re.compile(r"\$5\$(rounds=[0-9]+\$)?[^$:]{1,16}\$[./A-Za-z0-9]{43}")
 _WEAK = re.compile(r"\$1\$[^$:]{0,8}\$[./A-Za-z0-9]{22}|\$(md5|sha1|3)\$.+|_[./A-Za-z0-9]{19}|[./A-Za-z0-9]{13}")
 _NO_LOGIN = frozenset({"!", "*", "!!", "x", "!*"})
-_PASSWORD_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:]+:[^\s/@]+@", re.IGNORECASE)
-_PASSWORD_IN_COMMAND = re.compile(r"(?:echo|printf)\s[^|;&]*:[^|;&]*\|[^|;&]*\bchpasswd\b(?!\s+(?:-e|--encrypted))")
+_PASSWORD_IN_URL = re.compile(r"://[^\s/@:]+:[^\s/@]+@")
+_LONGEST_HASH = 400  # signs; crypt(5) gives 384 at most
 _PLAIN_HTTP = re.compile(r"http://[^\s'\"|;&)]+", re.IGNORECASE)
-_RUNS_FETCHED = re.compile(
-    r"(?:wget|curl|fetch-url)\b[^;&]*http://[^;&]*(?:\|\s*(?:in-target\s+|chroot\s+\S+\s+)?(?:ba|da|)sh\b)",
-    re.IGNORECASE,
-)
+_SHELL = re.compile(r"\s*(?:in-target\s+|chroot\s+\S+\s+)?(?:/bin/)?(?:ba|da)?sh\b")
+_FETCHES = re.compile(r"\b(?:wget|curl|fetch-url)\s")
 
 
 def _of(subject: Subject, name: str) -> Iterator[tuple[Entry, str]]:
     for entry in subject.by_question.get(name, ()):
         if value := value_of(entry):
             yield entry, value
+
+
+def _pipelines(command: str) -> Iterator[list[str]]:
+    """The parts of each pipeline, roughly: quotes are not looked at."""
+    for statement in re.split(r"[;&]|\|\|", command[:LONGEST]):
+        if "|" in statement:
+            yield statement.split("|")
+
+
+def _gives_password(parts: list[str]) -> bool:
+    """`echo NAME:PASSWORD | chpasswd`, in the target or not, without `-e`."""
+    told = any(re.match(r"\s*(?:echo|printf)\s", part) and ":" in part for part in parts[:-1])
+    taken = re.search(r"\bchpasswd\b(?P<rest>.*)", parts[-1])
+    return told and taken is not None and not re.search(r"\s(?:-e|--encrypted)\b", taken["rest"])
+
+
+def _runs_fetched(parts: list[str]) -> bool:
+    """`wget http://... | sh`."""
+    fetched = any("http://" in part and _FETCHES.search(part) for part in parts[:-1])
+    return fetched and any(_SHELL.match(part) for part in parts[1:])
 
 
 def _plain_password(subject: Subject) -> Iterator[Problem]:
@@ -43,7 +61,7 @@ def _plain_password(subject: Subject) -> Iterator[Problem]:
                     entry.value.start, message, f"write the hash: passwd/{who}-password-crypted; domu passwd makes one"
                 )
     for entry, command in command_entries(subject.by_question):
-        if _PASSWORD_IN_COMMAND.search(command):
+        if any(_gives_password(parts) for parts in _pipelines(command)):
             yield Problem(
                 entry.value.start, "a password stands in this command in plain text", "use chpasswd -e and a hash"
             )
@@ -75,7 +93,8 @@ def _sha256_hash(subject: Subject) -> Iterator[Problem]:
 def _no_hash(subject: Subject) -> Iterator[Problem]:
     for name in _HASHES:
         for entry, value in _of(subject, name):
-            known = _STRONG.fullmatch(value) or _SHA256.fullmatch(value) or _WEAK.fullmatch(value)
+            short = len(value) <= _LONGEST_HASH
+            known = short and (_STRONG.fullmatch(value) or _SHA256.fullmatch(value) or _WEAK.fullmatch(value))
             if not known and value not in _NO_LOGIN and not is_placeholder(value):
                 message = "this is no crypt hash, so no password will fit it"
                 yield Problem(entry.value.start, message, "make one: domu passwd; * is an account without a password")
@@ -153,7 +172,7 @@ def _loaded_by_http(subject: Subject) -> Iterator[Problem]:
 
 def _run_by_http(subject: Subject) -> Iterator[Problem]:
     for entry, command in command_entries(subject.by_question):
-        if _RUNS_FETCHED.search(command):
+        if any(_runs_fetched(parts) for parts in _pipelines(command)):
             message = "a script is fetched by http and run as root: anybody on the way can put another in its place"
             yield Problem(entry.value.start, message, "put it into the initrd, use https, or compare its SHA-256 first")
 

@@ -14,7 +14,7 @@ from builder.preseed.partman import Label, Machine, decode, least_sum, to_megaby
 from builder.preseed.recipe import Recipe, parse_recipe
 from builder.preseed.recipe_lint import lint_recipe
 from builder.preseed.rule import Failing, Problem, Rule, Subject
-from builder.preseed.rules_values import is_placeholder, value_of
+from builder.preseed.rules_values import is_placeholder, shown, value_of
 from builder.preseed.stock import stock_names
 from builder.preseed.syntax import Entry
 from builder.profile.model import Suite
@@ -23,7 +23,9 @@ from builder.units import Size
 _EXPERT = "partman-auto/expert_recipe"
 _CHOOSE = "partman-auto/choose_recipe"
 _METHOD = "partman-auto/method"
-_LARGEST = 50_000  # signs; a recipe has a few hundred
+_LARGEST = 50_000  # signs, blanks of continuations included; a long recipe has 10,000
+_MOST_WORDS = 1_000
+_DIGITS = 12  # of an amount of RAM in MB
 _NAME = re.compile(r"^[a-z0-9-]+ ::(?= )")
 _NUMBERED = re.compile(r"[0-9]{2}")
 
@@ -34,7 +36,7 @@ def _machine(subject: Subject) -> tuple[Machine, Size] | None:
     method = subject.value(_METHOD, "regular")
     if not suite or not hardware or not hardware.disk_size or not hardware.ram or method not in {"regular", "lvm"}:
         return None
-    cap = subject.value("partman-auto/cap-ram") or None
+    cap = subject.value("partman-auto/cap-ram")[:_DIGITS] or None
     label: Label = "gpt" if subject.value("partman-partitioning/default_label", hardware.label) == "gpt" else "msdos"
     machine = Machine(suite, hardware.ram, label, "lvm" if method == "lvm" else "regular", cap)
     return machine, hardware.disk_size
@@ -83,7 +85,7 @@ class _Judged(NamedTuple):
 def _recipes(subject: Subject) -> Iterator[_Judged]:
     for entry in subject.by_question.get(_EXPERT, ()):
         value = entry.value.text
-        if value and len(value) <= _LARGEST and not _is_template(value):
+        if value and len(value) <= _LARGEST and len(value.split()) <= _MOST_WORDS and not _is_template(value):
             text, starts = _text(subject, entry)
             text = _NAME.sub("recipe ::", text, count=1)  # so that guests share what differs by the name alone
             yield _Judged(entry, starts, text, *_judge(text, subject.given.suite))
@@ -159,7 +161,7 @@ def _no_recipe(subject: Subject) -> Iterator[Problem]:
     value = value_of(entry)
     if value and not is_placeholder(value) and _short_name(subject, value) is None:
         names = ", ".join(stock_names(suite))
-        message = f"{suite} has no recipe {value!r}: partman takes the first that fits, without a word"
+        message = f"{suite} has no recipe {shown(value)}: partman takes the first that fits, without a word"
         yield Problem(entry.value.start, message, f"write one of {names}")
 
 

@@ -21,6 +21,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _HASH = re.compile(r"\$[0-9a-z]{1,3}\$[^{]")  # of crypt(5); no shell variable
+_LONGEST = 80  # signs of a value that messages repeat
 _FALSE = frozenset({"no", "n", "off", "0", "false", "f"})
 TRUE_WORDS = frozenset({"yes", "y", "on", "1", "true", "t"})
 # Multiselects whose choices the installer fills in; none of those has a blank in it.
@@ -42,6 +43,11 @@ def is_placeholder(value: str) -> bool:
 def is_command(entry: Entry) -> bool:
     """Whether the value is shell, in which marks of templating mean something else."""
     return entry.question.text.endswith("_command")
+
+
+def shown(value: str) -> str:
+    """A value in a message: quoted, and no longer than people read."""
+    return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}...")
 
 
 def _placeholder(subject: Subject) -> Iterator[Problem]:
@@ -85,12 +91,14 @@ def _choice(subject: Subject) -> Iterator[Problem]:
     for entry, question, value in _judged(subject, "select"):
         if question.substituted or not question.choices or value in question.choices or question.name in OWN_RULES:
             continue
-        yield Problem(entry.value.start, f"{value!r} is no choice of {question.name}", _one_of(value, question.choices))
+        yield Problem(
+            entry.value.start, f"{shown(value)} is no choice of {question.name}", _one_of(value, question.choices)
+        )
 
 
 def _one_of(value: str, choices: tuple[str, ...]) -> str:
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
-    return did_you_mean(value[:80], choices) or f"the choices are: {shown}"
+    return did_you_mean(value[:_LONGEST], choices) or f"the choices are: {shown}"
 
 
 def _choices(subject: Subject) -> Iterator[Problem]:
@@ -100,7 +108,7 @@ def _choices(subject: Subject) -> Iterator[Problem]:
         for one in split_choices(value):
             if one not in question.choices:
                 yield Problem(
-                    entry.value.start, f"{one!r} is no choice of {question.name}", _one_of(one, question.choices)
+                    entry.value.start, f"{shown(one)} is no choice of {question.name}", _one_of(one, question.choices)
                 )
                 break
 
@@ -118,8 +126,8 @@ def _lacks_commas(question: Question, value: str) -> bool:
 def _separators(subject: Subject) -> Iterator[Problem]:
     for entry, question, value in _judged(subject, "multiselect"):
         if _lacks_commas(question, value):
-            message = f"{question.name} takes its choices separated by commas; this is one choice called {value!r}"
-            yield Problem(entry.value.start, message, f"write {', '.join(value.split())}")
+            message = f"{question.name} takes its choices separated by commas; this is one choice called {shown(value)}"
+            yield Problem(entry.value.start, message, f"write {', '.join(value.split()[:20])}")
 
 
 def _no_booleans(subject: Subject) -> Iterator[tuple[Entry, str]]:
@@ -138,14 +146,16 @@ def _boolean(subject: Subject) -> Iterator[Problem]:
     for entry, value in _no_booleans(subject):
         if value.lower() not in _FALSE:
             hint = "write true" if value.lower() in TRUE_WORDS else "write true or false, and nothing behind it"
-            yield Problem(entry.value.start, f"{value!r} is not true, so {entry.question.text} is taken as false", hint)
+            yield Problem(
+                entry.value.start, f"{shown(value)} is not true, so {entry.question.text} is taken as false", hint
+            )
 
 
 def _false_boolean(subject: Subject) -> Iterator[Problem]:
     for entry, value in _no_booleans(subject):
         if value.lower() in _FALSE:
             yield Problem(
-                entry.value.start, f"{value!r} is neither true nor false to {entry.question.text}", "write false"
+                entry.value.start, f"{shown(value)} is neither true nor false to {entry.question.text}", "write false"
             )
 
 
@@ -161,7 +171,7 @@ def _keymap(subject: Subject) -> Iterator[Problem]:
     for entry in subject.by_question.get(KEYMAP, ()) if question else ():
         layout = value_of(entry).partition("(")[0]
         if question and layout in console and layout not in _layouts(question.choices):
-            message = f"{layout!r} is a keymap of the console; {KEYMAP} takes layouts of X"
+            message = f"{shown(layout)} is a keymap of the console; {KEYMAP} takes layouts of X"
             hint = {"uk": "write gb", "dvorak": "write us(dvorak)"}.get(layout) or _near_layout(layout, question)
             yield Problem(entry.value.start, message, hint)
 
