@@ -93,7 +93,7 @@ FAULTS = (
     Fault("a zone of bookworm's", "L203", b"tzdata tzdata/Zones/US select Pacific\n"),
     Fault("a question of lenny's", "L204", b"d-i partman/confirm_write_new_label boolean true\n"),
     Fault("a question of Ubuntu's", "L204", b"d-i user-setup/encrypt-home boolean false\n"),
-    Fault("a boot parameter as a question", "L205", b"d-i keymap select us\n"),
+    Fault("a boot parameter as a question", "L205", b"d-i priority select critical\n"),
     Fault("another boot parameter as a question", "L205", b"d-i hostname string web1\n"),
     Fault("the label where nobody reads it", "L206", b"d-i partman/default_label string gpt\n"),
     Fault("an error answered in advance", "L207", b"d-i partman-auto/no_recipe error\n"),

@@ -104,6 +104,11 @@ class Catalogue:
                 found[prefix].append(unread.package)
         return {prefix: tuple(sorted(owners)) for prefix, owners in found.items()}
 
+    @cached_property
+    def first_words(self) -> frozenset[str]:
+        """What names of questions begin with, up to the slash."""
+        return frozenset(name.partition("/")[0] for name in self.by_name)
+
     def find(self, name: str) -> Question | None:
         """The question of this name, one of a family included; None when none is known."""
         if question := self.by_name.get(name):

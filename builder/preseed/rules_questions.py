@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from builder.findings import Severity
 from builder.preseed.catalogue import Unknown, Unread
+from builder.preseed.commands import command_entries
 from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
 from builder.preseed.rules_fields import TYPES
+from builder.preseed.syntax import Entry
 from builder.preseed.untemplated import BOOT_ALIASES
 
 # Names of older installers and of Ubuntu's, with what takes their place; empty: nothing does.
@@ -23,6 +26,7 @@ _FORMER = {
     "apt-setup/volatile": "apt-setup/services-select",
     "apt-setup/volatile_host": "apt-setup/services-select",
     "base-config/late_command": "preseed/late_command",
+    "base-installer/kernel/override-image": "base-installer/kernel/image",
     "console-setup/layoutcode": "keyboard-configuration/layoutcode",
     "console-setup/modelcode": "keyboard-configuration/modelcode",
     "console-setup/variantcode": "keyboard-configuration/variantcode",
@@ -41,11 +45,11 @@ _FORMER = {
     "prebaseconfig/reboot_in_progress": "finish-install/reboot_in_progress",
 }
 _UBUNTU = frozenset({
-    "apt-setup/backports", "apt-setup/partner", "apt-setup/proposed", "apt-setup/restricted", "apt-setup/universe",
-    "console-setup/ask_detect", "debian-installer/quiet", "debian-installer/splash", "live-installer/net-image",
-    "netcfg/link_detection_timeout", "passwd/auto-login", "pkgsel/install-language-support",
-    "pkgsel/language-pack-patterns", "pkgsel/language-packs", "user-setup/allow-password-weak",
-    "user-setup/encrypt-home",
+    "apt-setup/backports", "apt-setup/multiverse", "apt-setup/partner", "apt-setup/proposed", "apt-setup/restricted",
+    "apt-setup/universe", "clock-setup/utc-auto", "console-setup/ask_detect", "debian-installer/quiet",
+    "debian-installer/splash", "live-installer/net-image", "netcfg/link_detection_timeout", "passwd/auto-login",
+    "pkgsel/install-language-support", "pkgsel/language-pack-patterns", "pkgsel/language-packs",
+    "user-setup/allow-password-weak", "user-setup/encrypt-home",
 })  # fmt: skip
 # What the installer's scripts do not read, or overwrite before they do.
 _LABEL = "partman-partitioning/default_label"
@@ -57,6 +61,7 @@ _DEAD = {
     "partman/default_label": f"nobody reads it; {_LABEL} decides",
     "pkgsel/include/install-recommends": "pkgsel only logs that base-installer/install-recommends took its place",
 }
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.+/-]+")
 _ALIKE = 0.9  # how alike a misspelt name is to the one meant, by difflib's measure
 
 
@@ -74,12 +79,28 @@ def is_alike(name: str, other: str) -> bool:
     return difflib.SequenceMatcher(None, name, other).ratio() >= _ALIKE
 
 
+def _of_other_archives(subject: Subject, entry: Entry, answer: Unknown) -> bool:
+    """Whether a package that Debian's main archive does not have may ask this."""
+    first = entry.question.text.partition("/")[0]
+    known = subject.given.catalogue.first_words if subject.given.catalogue else frozenset()
+    return entry.owner.text != INSTALLER and not answer.near and first not in known
+
+
+def _said_in_commands(subject: Subject) -> frozenset[str]:
+    """Words of the file's own commands: a name among them is a question of one's own, which they read or set."""
+    commands = (command for _entry, command in command_entries(subject.by_question))
+    return frozenset(word for command in commands for word in _NO_NAME.split(command))
+
+
 def _unknown(subject: Subject) -> Iterator[tuple[Problem, bool]]:
     """Each unknown question, and whether it is a known one misspelt."""
+    own = _said_in_commands(subject) if subject.strays else frozenset()
     for entry, answer in subject.strays:
         name = entry.question.text
         if isinstance(answer, Unread) or "/" not in name or _explained(name) or _elsewhere(subject, name):
             continue  # a name without a slash is no question at all, which L129 says
+        if name in own or _of_other_archives(subject, entry, answer):
+            continue
         best = next(iter(answer.near), "")
         misspelt = bool(best) and is_alike(name, best)
         if misspelt:
@@ -124,18 +145,29 @@ def _former_question(subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _boot_alias(subject: Subject) -> Iterator[Problem]:
+def _short_names(subject: Subject) -> Iterator[tuple[Entry, str]]:
     for alias, full in BOOT_ALIASES.items():
         for entry in subject.by_question.get(alias, ()):
             if entry.type.text in TYPES:
-                message = f"{alias} is a short name of the kernel command line; in a file it answers nothing"
-                yield Problem(entry.question.start, message, f"write {full}")
+                yield entry, full
+
+
+def _boot_alias(subject: Subject) -> Iterator[Problem]:
+    for entry, full in _short_names(subject):
+        if full not in subject.by_question:
+            alias = entry.question.text
+            message = f"{alias} is a short name of the kernel command line; in a file it answers nothing"
+            yield Problem(entry.question.start, message, f"write {full}")
 
 
 def _dead_question(subject: Subject) -> Iterator[Problem]:
     for name, why in _DEAD.items():
         for entry in subject.by_question.get(name, ()):
             yield Problem(entry.question.start, f"{name} does nothing: {why}", "remove it")
+    for entry, full in _short_names(subject):
+        if full in subject.by_question:
+            message = f"{entry.question.text} does nothing: it is a short name of {full} on the kernel command line"
+            yield Problem(entry.question.start, message, f"remove it; {full} is answered as well")
 
 
 def _error_message(subject: Subject) -> Iterator[Problem]:
@@ -152,6 +184,9 @@ def _unread(subject: Subject) -> Iterator[Problem]:
             owners = ", ".join(answer.owners[:3]) + (" ..." if len(answer.owners) > 3 else "")
             message = f"{name} cannot be judged: the catalogue was made without {owners}"
             yield Problem(entry.question.start, message, "make it anew where the mirror has it: domu catalogue update")
+        elif isinstance(answer, Unknown) and not _explained(name) and _of_other_archives(subject, entry, answer):
+            message = f"{name} cannot be judged: no package that was looked into has such questions"
+            yield Problem(entry.question.start, message, "remove it, unless a package from elsewhere asks it")
 
 
 def _kept_from_target(subject: Subject) -> Iterator[Problem]:
@@ -180,10 +215,15 @@ RULES = (
         "An unknown question",
         _unknown_question,
         "The installer takes any name for a question and says nothing; an answer to a question that nobody asks does "
-        "nothing. Names of your own, which your own commands read, are fine: silence the rule for those.",
+        "nothing. Names of your own, which the file's own commands read, are fine and not reported.",
         "Look the name up with `domu explain` or `domu catalogue show`.",
         failing=(Failing(b"d-i partman/wipe_all_disks boolean true\n", 1),),
-        passing=(b"d-i partman/confirm boolean true\n", b"d-i apt-setup/local0/key string http://a.example.org/k\n"),
+        passing=(
+            b"d-i partman/confirm boolean true\n",
+            b"d-i apt-setup/local0/key string http://a.example.org/k\n",
+            b"d-i site/role string web\nd-i preseed/late_command string debconf-get site/role >/target/etc/role\n",
+            b"kismet-capture-common kismet-capture-common/install-users string\n",
+        ),
     ),
     Rule(
         "L202",
@@ -197,7 +237,10 @@ RULES = (
             Failing(b"d-i partman/confirm_nooverwrit boolean true\n", 1),
             Failing(b"d-i netcfg/get_host_name string web1\n", 1),
         ),
-        passing=(b"d-i partman/confirm_nooverwrite boolean true\n",),
+        passing=(
+            b"d-i partman/confirm_nooverwrite boolean true\n",
+            b"d-i netcfg/get_hostnam string a\nd-i preseed/early_command string debconf-get netcfg/get_hostnam\n",
+        ),
     ),
     Rule(
         "L203",
@@ -228,10 +271,14 @@ RULES = (
         "A short name of the kernel command line",
         _boot_alias,
         "`keymap=us` and the like are read from the kernel command line only (/etc/preseed_aliases). In a file the "
-        "short name is a question of its own, which nobody asks.",
+        "short name is a question of its own, which nobody asks. Where the file answers the question by its full name, "
+        "too, the line only does nothing (L206).",
         "Write the question's full name.",
         failing=(Failing(b"d-i keymap select us\n", 1), Failing(b"d-i hostname string web1\n", 1)),
-        passing=(b"d-i keyboard-configuration/xkb-keymap select us\n",),
+        passing=(
+            b"d-i keyboard-configuration/xkb-keymap select us\n",
+            b"d-i keyboard-configuration/xkb-keymap select us\nd-i keymap select us\n",
+        ),
     ),
     Rule(
         "L206",
@@ -243,6 +290,7 @@ RULES = (
         failing=(
             Failing(b"d-i partman/default_label string gpt\n", 1),
             Failing(b"d-i partman-partitioning/choose_label select gpt\n", 1),
+            Failing(b"d-i keyboard-configuration/xkb-keymap select us\nd-i keymap select us\n", 2),
         ),
         passing=(b"d-i partman-partitioning/default_label string gpt\n",),
     ),
@@ -261,9 +309,13 @@ RULES = (
         Severity.NOTE,
         "A question that cannot be judged",
         _unread,
-        "A package that may own it could not be read when the catalogue was made, so nothing is known of it.",
+        "A package that may own it could not be read when the catalogue was made, or is none of Debian's main archive, "
+        "so nothing is known of it.",
         "`domu catalogue update` makes the catalogue anew from a mirror that has the package.",
-        failing=(Failing(b"bind9 bind9/start-as-user string bind\n", 1),),
+        failing=(
+            Failing(b"bind9 bind9/start-as-user string bind\n", 1),
+            Failing(b"firmware-ipw2x00 firmware-ipw2x00/license/accepted boolean true\n", 1),
+        ),
         passing=(b"postfix postfix/mailname string example.org\n",),
     ),
     Rule(
