@@ -100,6 +100,16 @@ ASKED = (
         Condition(static=True),
     ),
     Asked(
+        ("netcfg/get_nameservers",),
+        "critical",
+        "with DHCP or router advertisements that name no server",
+        (("netcfg/get_nameservers",),),
+        (_of("netcfg/get_nameservers", "string", "192.0.2.1"),),
+        "netcfg 1.197 netcfg-common.c:1456; seen when trixie's was started where DHCP gave an address alone",
+        Condition(static=False),
+        certain=False,
+    ),
+    Asked(
         ("netcfg/get_hostname",),
         "high",
         "always; what DHCP gives is only the default. An underscore in the name is an error",

@@ -69,6 +69,7 @@ sh /domu/orders start /preseed.cfg
 # As file-preseed does it.
 POSTINST = """#!/bin/sh
 set -e
+[ -e /domu/orders ] || exit 0
 sh /domu/orders @STAGE@ /tmp/domu-@STAGE@.cfg </dev/null >/dev/null 2>&1
 . /usr/share/debconf/confmodule
 . /lib/preseed/preseed.sh

@@ -206,6 +206,16 @@ def test_it_stops_where_predicted(ready: Ready, case: Case) -> None:
     assert stop.question in row.shown, stop.console[-2000:]
 
 
+@pytest.mark.parametrize("without", ["nothing", "mirror/http/proxy"])
+def test_one_boot_without_checkpoints_agrees(ready: Ready, without: str) -> None:
+    """Last, because it begins with a new disk: the machine's saved states are gone then."""
+    text = less(ready.preseed, Case("start", (without,)))
+    stop = ready.prober.whole(text)
+    said = next((pending.question for pending in predicted(text, ready.suite)), "nothing")
+    show(ready.suite, f"{without} (one boot)", said, stop)
+    assert stop.question == {"nothing": "marker"}.get(said, said), stop.console[-2000:]
+
+
 def show(suite: str, without: str, said: str, stop: Stop) -> None:
     asked = "nothing" if stop.how == "marker" else stop.question
     print(f"| {suite:8} | {without:59} | {said:37} | {asked:37} | {stop.seconds:.0f} |")
