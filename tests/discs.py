@@ -28,6 +28,7 @@ def installer_disc(
     info = f'Debian GNU/Linux {version} "{suite}" - Official amd64 NETINST with firmware 20250101-00:00\n'
     files = {
         ".disk/info": info.encode(),
+        "isolinux/isolinux.cfg": b"default vesamenu.c32\nprompt 0\ntimeout 0\n",
         "install.amd/vmlinuz": noise(f"vmlinuz {version}", 70_000),
         "install.amd/initrd.gz": initrd or toy_initrd(f"plain {version}"),
     }

@@ -60,7 +60,9 @@ def write_in_front(front: bytes, base: Path, target: Path, *, skip: int = 0, mod
     return way
 
 
-def write_joined(parts: Iterable[bytes | Path], target: Path, *, mode: int, check: Callable[[BinaryIO], None]) -> None:
+def write_joined(
+    parts: Iterable[bytes | Path], target: Path, *, mode: int, check: Callable[[BinaryIO], object]
+) -> None:
     """Make `target` of bytes and whole files, one behind the other, as atomic as `write_atomic`.
 
     `check` looks at what was written before it gets its name; what it raises leaves everything as it was.

@@ -14,6 +14,7 @@ from builder.findings import Finding, Severity
 from builder.host import files
 from builder.host.digests import file_digest
 from builder.host.fetch import UnreachableError
+from builder.host.known_initrds import KnownInitrds
 from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
@@ -28,6 +29,8 @@ from builder.workflows.check import check
 from builder.workflows.fetch import terms_of
 from builder.workflows.initrd import repack
 from builder.workflows.installer import InstallerMedia, fetched_media, iso_media, netboot_media
+from builder.workflows.iso import repack as repack_iso
+from builder.workflows.iso_guest import wish_for
 from builder.workflows.iso_media import iso_terms
 from builder.workflows.payload import payloads_of, read_carried
 from builder.workflows.preflight import preflight
@@ -127,14 +130,27 @@ class _Workshop:
         findings = (*media.findings, *self._preflight(artefacts, media))
         files.private_folder(self.site.build)
         with files.staged_folder(folder) as staged:
-            outputs = {
-                path.relative_to(staged).as_posix(): Output(*file_digest(path))
-                for path in _write(artefacts, media, self._facts_of(media), extra, staged)
-            }
+            written = [*_write(artefacts, media, self._facts_of(media), extra, staged)]
+            written += self._write_iso(artefacts, media, extra, staged)
+            outputs = {path.relative_to(staged).as_posix(): Output(*file_digest(path)) for path in written}
             manifest = replace(manifest, outputs=outputs)
             files.write_atomic(staged / MANIFEST, render_manifest(manifest).encode(), mode=_PUBLIC)
             files.replace_folder(staged, folder)
         return Built(manifest, folder, fresh=True), findings
+
+    def _write_iso(
+        self, artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes], folder: Path
+    ) -> Iterator[Path]:
+        """The ISO as it is, beside kernel and initrd; an HVM guest boots it, so that one carries the preseed."""
+        if media.iso is None:
+            return
+        path = folder / "installer.iso"
+        if artefacts.guest.type == "hvm":
+            wish = replace(wish_for(artefacts, extra), delay=0)
+            repack_iso(media.iso, wish, path, known=KnownInitrds(self.site.cache / "initrds"), progress=self.progress)
+        else:
+            files.write_in_front(b"", media.iso, path, mode=_PUBLIC)
+        yield path
 
     def _facts_of(self, media: InstallerMedia) -> InitrdFacts:
         base = media.initrd
@@ -238,9 +254,6 @@ def _write(
     yield folder / "vmlinuz"
     repack(media.initrd.path, payloads_of(artefacts, extra), folder / "initrd.gz", facts=facts, mode=_PRIVATE)
     yield folder / "initrd.gz"
-    if media.iso is not None:
-        files.write_in_front(b"", media.iso, folder / "installer.iso", mode=_PUBLIC)
-        yield folder / "installer.iso"
 
 
 def _is_still(path: Path, output: Output) -> bool:

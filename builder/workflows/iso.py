@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
@@ -16,7 +17,8 @@ from builder.host.iso import Stretch, copy_ranges, md5s_of, opened, side_by_side
 from builder.host.known_initrds import KnownInitrds
 from builder.image.initrd import InitrdFacts, InitrdPayload, check_files, read_initrd, segment
 from builder.image.iso.menus import Menu
-from builder.image.iso.repack import Layout, NewFile, Order, plan_repack
+from builder.image.iso.plan import NeedsFullRewriteError
+from builder.image.iso.repack import Layout, NewFile, Order, Sums, plan_repack
 from builder.image.iso.sums import with_digests
 from builder.image.iso.verify import Carried, Check, Summed, check_carried, examine, read_carried, read_summed
 from builder.image.iso.volume import SECTOR
@@ -25,6 +27,7 @@ from builder.workflows.initrd import read_files
 
 # as d-i's own menu has it for "Automated install"
 UNATTENDED = ("auto=true", "priority=critical")
+Way = Literal["cloned", "copied", "written anew"]
 PRIVATE = 0o600  # a preseed may hold password hashes
 _MOST_SHOWN = 20
 _STALE = "start again from Debian's ISO"
@@ -63,13 +66,12 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Repacked:
-    """What was done: the size in bytes, how the rest came over, which initrds carry the files, files that made room."""
+    """What was done: the size in bytes, what it grew by, how the rest came over, which initrds carry the files."""
 
     size: int
-    way: files.Way
-    initrds: tuple[str, ...]
-    moved: int
     added: int
+    way: Way
+    initrds: Sequence[str]
     checks: tuple[Check, ...]
 
 
@@ -96,13 +98,29 @@ def repack(iso: Path, wish: Wish, output: Path, *, known: KnownInitrds, progress
     """
     order = wish.order()
     with opened(iso) as image, files.beside(output, PRIVATE) as target:
-        layout = plan_repack(image, order)
-        if layout.moved:
-            progress.say(f"{layout.moved} files make room for what grows")
-        way = _write(image.fileno(), target, layout, _Inspector(target, wish.payloads, order.front, known))
-        checks = _look_again(target)
-        named = tuple(path for one in layout.initrds for path in one.paths)
-    return Repacked(layout.size, way, named, layout.moved, layout.added, checks)
+        inspector = _Inspector(target, wish.payloads, order.front, known)
+        try:
+            layout = plan_repack(image, order)
+        except NeedsFullRewriteError as error:
+            progress.say(f"{iso} cannot be patched, as {error.message}; it is written anew")
+            initrds = _write_anew(image, target, order, inspector)
+            way: Way = "written anew"
+        else:
+            initrds = layout.initrds
+            way = _write(image.fileno(), target, layout, inspector)
+        checks = look_again(target)
+        grown = os.fstat(target).st_size - os.fstat(image.fileno()).st_size
+        return Repacked(os.fstat(target).st_size, grown, way, [path for one in initrds for path in one.paths], checks)
+
+
+def _write_anew(image: BinaryIO, target: int, order: Order, inspector: _Inspector) -> Sequence[NewFile]:
+    """Let pycdlib write all of it, then set the digests right."""
+    from builder.image.iso.full import rewrite  # noqa: PLC0415  # pycdlib takes its time to load, and is hardly needed
+
+    with os.fdopen(target, "r+b", closefd=False) as out:
+        done = rewrite(image, out, order)
+    _settle_sums(target, done.sums, {path: inspector.look(one) for one in done.initrds for path in one.paths})
+    return done.initrds
 
 
 def _write(source: int, target: int, layout: Layout, inspector: _Inspector) -> files.Way:
@@ -120,10 +138,15 @@ def _write(source: int, target: int, layout: Layout, inspector: _Inspector) -> f
         digests: dict[str, str] = {}
         for one, look in zip(layout.initrds, looks, strict=True):
             digests |= dict.fromkeys(one.paths, look.result())
-    if layout.sums:
-        text = with_digests(layout.sums.text, layout.sums.places, {**layout.sums.known, **digests})
-        write_at(target, [(layout.sums.offset, text)])
+    _settle_sums(target, layout.sums, digests)
     return "cloned" if "cloned" in ways else "copied"
+
+
+def _settle_sums(target: int, listed: Sums | None, digests: Mapping[str, str]) -> None:
+    """Write md5sum.txt, which could not be known before."""
+    if listed:
+        text = with_digests(listed.text, listed.places, {**listed.known, **digests})
+        write_at(target, [(listed.offset, text)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +180,7 @@ class _Inspector:
         return facts
 
 
-def _look_again(target: int) -> tuple[Check, ...]:
+def look_again(target: int) -> tuple[Check, ...]:
     """The structure of what was written, and what its initrds carry; RefusalError when it is not sound."""
     with os.fdopen(target, "rb", closefd=False) as image:
         checks, contents = examine(image)

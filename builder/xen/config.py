@@ -28,11 +28,7 @@ def render_install_config(guest: Guest) -> str:
     return _document(
         _header(guest, "Install config", "It boots the Debian installer once, which powers off at the end."),
         _machine(guest, guest.memory_for_install.mebibytes()),
-        [
-            ("kernel", f"{folder}/vmlinuz"),
-            ("ramdisk", f"{folder}/initrd.gz"),
-            ("extra", installer_line(guest)),
-        ],
+        _start_installer(guest),
         [("disk", disks), ("vif", _vifs(guest))],
         [("on_poweroff", "destroy"), ("on_reboot", "destroy"), ("on_crash", "preserve")],
     )
@@ -64,6 +60,18 @@ def render_run_config(guest: Guest) -> str:
         [("disk", disks), ("vif", _vifs(guest))],
         [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "restart")],
     )
+
+
+def _start_installer(guest: Guest) -> list[tuple[str, Value]]:
+    """An HVM guest boots its ISO, which has the preseed and the command line in it; all others the files beside."""
+    if guest.type == "hvm" and guest.media == "iso":
+        return [("boot", "d")]
+    folder = folder_of(guest)
+    return [
+        ("kernel", f"{folder}/vmlinuz"),
+        ("ramdisk", f"{folder}/initrd.gz"),
+        ("extra", installer_line(guest)),
+    ]
 
 
 def installer_line(guest: Guest) -> str:

@@ -10,12 +10,14 @@ import pytest
 
 from builder.errors import BuilderError, RefusalError
 from builder.host.site import Site
+from builder.image.initrd import HEAD, front_length
 from builder.workflows.build import BuildOrder, BuildRun, build
+from builder.workflows.iso import verify
 from tests.archive import NOW, Keys, Server, flip, served, sha256
 from tests.cacher import Cacher, free_port, running_cacher
 from tests.discs import FOLDER, disc, installer_disc, lay_images
 from tests.faults import Listener
-from tests.profiles import KEY
+from tests.profiles import HASH, KEY
 
 NAME = "debian-13.1.0-amd64-netinst.iso"
 OLDER = "debian-13.0.0-amd64-netinst.iso"
@@ -83,6 +85,19 @@ def test_the_netinst_is_fetched_its_xen_kernel_taken_and_the_iso_attached(bench:
     assert bench.built("installer.iso") == ISO
     assert run.built[0].manifest.inputs["installer"]["iso"] == sha256(ISO)
     assert "devtype=cdrom,target=/var/lib/domu/web1/installer.iso" in bench.built("web1.install.cfg").decode()
+
+
+def test_an_hvm_guest_boots_the_iso_which_carries_its_preseed(bench: Bench) -> None:
+    bench.guest("type: hvm", "root: {password: " + HASH + "}")
+    folder = bench.build().built[0].folder
+    assert 'boot = "d"' in bench.built("web1.install.cfg").decode()
+    assert "kernel" not in bench.built("web1.install.cfg").decode()
+    seen = verify(folder / "installer.iso", progress=bench.listener)
+    assert seen.findings == ()
+    assert any(check.what == "preseed" and check.there for check in seen.checks)
+    initrd = part_of(bench.built("installer.iso"), "initrd.gz")
+    assert initrd[: front_length(initrd[:HEAD])] in bench.built("initrd.gz")
+    assert (folder / "installer.iso").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_newest_of_several_is_taken_and_others_are_left_alone(bench: Bench) -> None:

@@ -74,10 +74,15 @@ def expect_install(domain: dict[str, Any], one: Guest) -> None:
     system = ("hda" if one.type == "hvm" else "xvda", f"/dev/{one.volume_group}/{one.disk_volume}", True, False)
     cd = [("hdc" if one.type == "hvm" else "xvdz", f"{folder}/installer.iso", False, True)]
     assert disks(domain) == [system, *(cd if one.media == "iso" else [])]
-    assert domain["b_info"]["kernel"] == f"{folder}/vmlinuz"
-    assert domain["b_info"]["ramdisk"] == f"{folder}/initrd.gz"
-    console = "ttyS0" if one.type == "hvm" else "hvc0"
-    assert domain["b_info"]["cmdline"] == f"priority=critical DEBIAN_FRONTEND=text TERM=dumb console={console}"
+    info = domain["b_info"]
+    if one.type == "hvm" and one.media == "iso":
+        assert info["type.hvm"]["boot"] == "d"
+        assert not {"kernel", "ramdisk", "cmdline"} & info.keys()
+    else:
+        assert info["kernel"] == f"{folder}/vmlinuz"
+        assert info["ramdisk"] == f"{folder}/initrd.gz"
+        console = "ttyS0" if one.type == "hvm" else "hvc0"
+        assert info["cmdline"] == f"priority=critical DEBIAN_FRONTEND=text TERM=dumb console={console}"
     # destroy is libxl's zero, which its JSON leaves out
     assert [domain.get(f"on_{event}", "destroy") for event in ("poweroff", "reboot", "crash")] == [
         "destroy",
