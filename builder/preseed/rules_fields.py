@@ -145,12 +145,15 @@ def _installer_type(subject: Subject) -> Iterator[Problem]:
 
 
 def _missing_type(subject: Subject) -> Iterator[Problem]:
+    catalogue = subject.given.catalogue
     for entry in subject.meant:
         if not _is_type(entry) and _lacks_type(entry):
+            question = catalogue.find(entry.question.text) if catalogue else None
+            kind = question.type if question else "boolean" if entry.type.text in {"true", "false"} else "string"
             yield Problem(
                 entry.type.start,
                 f"{entry.type.text!r} stands where the type is due: {entry.question.text} is set to nothing",
-                f"write the type before it, as in: string {entry.type.text}",
+                f"write the type before it, as in: {kind} {entry.type.text}",
             )
 
 

@@ -20,6 +20,10 @@ _PATTERN = re.compile(rb"[*?]|\[[^\]]+\]")
 _INDENTED = re.compile(rb"[\n\0][ \t\v\f\r]+#")
 _GLUED = re.compile(rb"[A-Za-z0-9_./:=@,+-]{2}")
 _SHAPE = "write four fields: OWNER QUESTION TYPE VALUE"
+# What Jinja, ERB, Cheetah and the like leave at the beginning of a line when nobody renders them.
+_TEMPLATE = re.compile(r"\{[%{#]|<%|<\?|\$\{|\$[A-Za-z_]+\(|@@?[A-Za-z_]+@")
+_RENDER = "this looks like a template's line: lint what the template is rendered to"
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+/\S+")
 
 
 def _broken(subject: Subject) -> Iterator[Problem]:
@@ -37,6 +41,7 @@ def _broken(subject: Subject) -> Iterator[Problem]:
         if subject.file.data.startswith((b"#", b"\xef\xbb\xbf#") if offset == 0 else b"#", offset):
             continue  # L102 and L110 say what to do
         hint = f"{_SHAPE}; where this belongs to the line above, end that one in a backslash"
+        hint = _RENDER if _TEMPLATE.match(item.text.lstrip()) else hint
         yield Problem(offset, f"{item.fault.value}: {then}", hint)
 
 
@@ -44,11 +49,14 @@ def _no_entry(subject: Subject) -> Iterator[Problem]:
     for entry in subject.file.entries:
         alias = entry.question.text in BOOT_ALIASES and _ENTRY_TYPES.fullmatch(entry.type.text)  # L205 knows better
         if "/" not in entry.question.text and not alias and not entry.owner.text.startswith(("#", "\ufeff")):
-            yield Problem(
-                subject.file.start(entry),
-                f"this is no entry, but the installer takes it for one and sets the question {entry.question.text!r}",
-                "where it belongs to the line above, end that one in a backslash",
-            )
+            if _NAME.fullmatch(entry.type.text) and _ENTRY_TYPES.fullmatch(entry.value.text.split(" ", 1)[0]):
+                message = f"a word too many before {entry.type.text}: the installer sets the question"
+                hint = f"leave out {entry.owner.text} or {entry.question.text}, whichever is not the owner"
+            else:
+                message = "this is no entry, but the installer takes it for one and sets the question"
+                hint = "where it belongs to the line above, end that one in a backslash"
+                hint = _RENDER if _TEMPLATE.match(entry.owner.text) else hint
+            yield Problem(subject.file.start(entry), f"{message} {entry.question.text!r}", hint)
 
 
 def _indented_comment(subject: Subject) -> Iterator[Problem]:
@@ -235,6 +243,7 @@ RULES = (
         failing=(
             Failing(b"d-i time/zone string Etc/UTC\nbroken\n", 2),
             Failing(b"d-i time/zone\n", 1),
+            Failing(b"d-i time/zone string Etc/UTC\n$SNIPPET('proxy')\n", 2),
             Failing(b"d-i a/b string x \\ \n  y\n", 2),
         ),
         passing=(b"d-i mirror/http/proxy string\n", b"# broken\n"),
@@ -279,10 +288,11 @@ RULES = (
     ),
     Rule(
         "L105",
-        Severity.WARNING,
+        Severity.NOTE,
         "A blank line within a continued value",
         _inner_blank,
-        "The installer's reader drops blank lines before it joins, so the next line still belongs to the value.",
+        "The installer's reader drops blank lines before it joins, so the next line still belongs to the value. "
+        "L106 and L109 tell where that does harm.",
         "Remove the blank line, or the backslash before it.",
         failing=(Failing(b"d-i pkgsel/include string one \\\n\n  two\n", 2),),
         passing=(b"d-i pkgsel/include string one \\\n  two\n\n",),
@@ -413,9 +423,14 @@ RULES = (
         "A line that is taken for an entry, but names no question",
         _no_entry,
         "Names of questions have a `/`. A line of three words or more without one is most often a part of the command "
-        "above that no backslash joins: the command loses it, and a question named by its second word is set.",
-        "End the line above in a backslash.",
-        failing=(Failing(b"d-i preseed/late_command string one;\n  mount -n /target\n", 2),),
+        "above that no backslash joins: the command loses it, and a question named by its second word is set. Or there "
+        "are two owners, and the second is taken for the question.",
+        "End the line above in a backslash, or leave one owner.",
+        failing=(
+            Failing(b"d-i preseed/late_command string one;\n  mount -n /target\n", 2),
+            Failing(b"d-i debconf debconf/frontend select noninteractive\n", 1),
+            Failing(b"{% if proxy %}\nd-i mirror/http/proxy string http://proxy.example.org:3128\n", 1),
+        ),
         passing=(b"d-i preseed/late_command string one; \\\n  mount -n /target\n",),
     ),
 )
