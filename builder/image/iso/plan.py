@@ -124,6 +124,11 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
     return placement
 
 
+def bounds_of(image: BinaryIO, contents: Contents) -> Bounds:
+    """The same bounds that `place` works with, nothing left out."""
+    return _bounds(image, contents, _areas(contents, contents.rows))
+
+
 def _areas(contents: Contents, rows: Iterable[Row]) -> list[_Area]:
     """What is used, by start; what overlaps or is looked for at its place by boot code is fixed."""
     known: dict[int, _Area] = {}

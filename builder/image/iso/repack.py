@@ -6,9 +6,8 @@ the segment, on a sector of its own, so that a further directory entry shows it 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -27,7 +26,7 @@ INITRD = re.compile(r"(?P<folder>(?:/install(?:\.[a-z0-9]+)?)?)(?P<kind>/gtk|/xe
 KERNELS = ("vmlinuz", "linux")
 ORIGINAL = "original.gz"
 LARGEST_MENU = 1 << 20
-_WANTED = re.compile(
+WANTED = re.compile(
     rf"{INITRD.pattern}|(?:/install(?:\.[a-z0-9]+)?)?(?:/(?:vmlinuz|linux|{re.escape(ORIGINAL)}))?"
     rf"|{'|'.join(map(re.escape, [*menus.CONFIGS, sums.PATH]))}|/\.disk/info|/dists/[a-z]+"
 )
@@ -90,6 +89,7 @@ class _Draft:
     sizes: dict[int, int] = field(default_factory=dict)
     fresh: dict[int, bytes] = field(default_factory=dict)
     skipped: dict[int, int] = field(default_factory=dict)  # initrds: bytes of an earlier segment
+    paths: dict[int, list[str]] = field(default_factory=dict)  # all names of what changes
 
 
 class _Listed(NamedTuple):
@@ -115,15 +115,13 @@ def plan_repack(image: BinaryIO, order: Order) -> Layout:
     Raises NeedsFullRewriteError where patching cannot do it, IsoError where this is no installer of Debian's,
     BuilderError for an initrd whose front is damaged.
     """
-    contents = read_contents(image, _WANTED)
-    if not contents.rock_ridge:
-        raise IsoError("the ISO has no Rock Ridge names, so Debian did not make it")
+    contents = read_contents(image, WANTED)
     draft = _Draft(contents)
-    texts = find_initrds(contents)
-    for record in texts.values():
+    for record in find_initrds(contents).values():
         _draft_initrd(image, draft, record, order.front)
-    menu = _menu(contents, order)
+    menu = choose_menu(contents, order)
     _draft_menus(image, draft, menu)
+    draft.paths = _paths(image, contents, draft.sizes)
     listed = _draft_sums(image, draft)
     original = _draft_original(image, draft, menu)
     ignored = [record.place for record in original.aliases]
@@ -133,6 +131,8 @@ def plan_repack(image: BinaryIO, order: Order) -> Layout:
 
 def find_initrds(contents: Contents) -> dict[str, Record]:
     """The initrds of all installers on the image by path; IsoError when there is none, or one that cannot be."""
+    if not contents.rock_ridge:
+        raise IsoError("the ISO has no Rock Ridge names, so Debian did not make it")
     found = {path: record for path, record in contents.files.items() if INITRD.fullmatch(path)}
     if not found:
         raise IsoError("the ISO has no installer of Debian's: there is neither /install.*/initrd.gz nor /initrd.gz")
@@ -157,14 +157,15 @@ def _draft_initrd(image: BinaryIO, draft: _Draft, record: Record, front: bytes) 
     skip = initrd.front_length(head)
     if skip + 6 > record.size:
         raise IsoError(f"{record.path} has a segment of {skip} bytes in front and only {record.size} in all")
-    if not initrd.compression_of(read_at(image, record.extent * SECTOR + skip, 6)):
+    start = read_at(image, record.extent * SECTOR + skip, 6)
+    if not initrd.compression_of(start):
         raise IsoError(f"{record.path} is no initrd: it starts with nothing the kernel unpacks")
     draft.skipped[record.extent] = skip
     draft.fresh[record.extent] = front
     draft.sizes[record.extent] = len(front) + record.size - skip
 
 
-def _menu(contents: Contents, order: Order) -> Menu:
+def choose_menu(contents: Contents, order: Order) -> Menu:
     """Kernel and initrd that the menus start: the architecture's own if there, in text mode."""
     files = contents.files
     there = [match["folder"] for path in files if (match := INITRD.fullmatch(path)) and not match["kind"]]
@@ -178,19 +179,24 @@ def _menu(contents: Contents, order: Order) -> Menu:
 
 
 def _draft_menus(image: BinaryIO, draft: _Draft, menu: Menu) -> None:
-    found = [(path, draft.contents.files[path]) for path in menus.CONFIGS if path in draft.contents.files]
+    for record, data in new_menus(image, draft.contents, menu):
+        _check_piece(draft.contents, record)
+        if not record.size:
+            raise NeedsFullRewriteError(f"{record.path} is empty")
+        draft.fresh[record.extent] = data
+        draft.sizes[record.extent] = len(data)
+
+
+def new_menus(image: BinaryIO, contents: Contents, menu: Menu) -> Iterator[tuple[Record, bytes]]:
+    """The menus' files, and what they are to become; IsoError when there is none, or one that cannot be."""
+    found = [(path, contents.files[path]) for path in menus.CONFIGS if path in contents.files]
     if not found:
         raise IsoError(f"the ISO has no boot menu that is known: looked for {', '.join(menus.CONFIGS)}")
     for path, record in found:
         if record.size > LARGEST_MENU or record.is_folder:
             raise IsoError(f"{path} is no boot menu: it has {record.size} bytes")
-        _check_piece(draft.contents, record)
         text = read_at(image, record.extent * SECTOR, record.size).decode("latin-1")
-        data = menus.with_block(text, menus.CONFIGS[path], menu).encode("latin-1")
-        if not record.size:
-            raise NeedsFullRewriteError(f"{path} is empty")
-        draft.fresh[record.extent] = data
-        draft.sizes[record.extent] = len(data)
+        yield record, menus.with_block(text, menus.CONFIGS[path], menu).encode("latin-1")
 
 
 def _draft_sums(image: BinaryIO, draft: _Draft) -> _Listed | None:
@@ -201,7 +207,7 @@ def _draft_sums(image: BinaryIO, draft: _Draft) -> _Listed | None:
     if record.size > sums.LARGEST:
         raise IsoError(f"{sums.PATH} has {record.size} bytes, more than any ISO needs")
     text = read_at(image, record.extent * SECTOR, record.size)
-    changed = {path for paths in _paths(image, draft.contents, draft.sizes).values() for path in paths}
+    changed = {path for paths in draft.paths.values() for path in paths}
     places = sums.places_of(text, changed)
     if not places:
         return None
@@ -221,9 +227,10 @@ def _draft_original(image: BinaryIO, draft: _Draft, menu: Menu) -> _Original:
             continue
         if (alias := named.get(menu.original)) is not None:
             skip = draft.skipped[base.extent]
-            if not skip or (alias.extent, alias.size) != (base.extent + skip // SECTOR, base.size - skip):
+            if not skip or alias.size != base.size - skip:
                 raise IsoError(f"the ISO has a file {menu.original} of its own", "rename it, or take Debian's ISO")
-            original.aliases.append(alias)
+            if alias.extent == base.extent + skip // SECTOR:
+                original.aliases.append(alias)  # else a copy, as a full rewrite makes it
             continue
         extent, size = _folder_of(contents, kind, menu.original)
         model = read_at(image, named[menu.initrd].place, named[menu.initrd].length)
@@ -253,19 +260,18 @@ def _laid_out(
         moved=len(placement.kept),
     )
     _lay_original(image, draft, placement, layout, original)
-    paths = _paths(image, contents, draft.fresh)
     for start, data in draft.fresh.items():
         offset, size = placement.moved[start] * SECTOR, draft.sizes[start]
         layout.writes.append((offset, data))
         if (skip := draft.skipped.get(start)) is not None:
             layout.copies.append(Copy(start * SECTOR + skip, offset + len(data), size - len(data)))
-            layout.initrds.append(NewFile(tuple(paths[start]), offset, size))
+            layout.initrds.append(NewFile(tuple(draft.paths[start]), offset, size))
     if listed:
         known = {
-            path: hashlib.md5(data, usedforsecurity=False).hexdigest()
+            path: sums.md5(data)
             for start, data in draft.fresh.items()
             if start not in draft.skipped
-            for path in paths[start]
+            for path in draft.paths.get(start, ())
         }
         layout.sums = Sums(placement.moved[listed.record.extent] * SECTOR, listed.text, listed.places, known)
     layout.copies.sort(key=lambda copy: copy.target)

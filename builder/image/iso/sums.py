@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -35,6 +36,11 @@ def read_sums(text: bytes) -> Iterator[Sum]:
 def places_of(text: bytes, paths: Collection[str]) -> Mapping[int, str]:
     """Where in the text the digests of these files stand."""
     return {one.place: one.path for one in read_sums(text) if one.path in paths}
+
+
+def md5(data: bytes) -> str:
+    """A digest as it stands in the text."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def with_digests(text: bytes, places: Mapping[int, str], digests: Mapping[str, str]) -> bytes:
