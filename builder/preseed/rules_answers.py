@@ -30,7 +30,9 @@ _TAKEN = {
         "most|dep", "most or dep", "it is written into initramfs-tools' configuration as it is (library.sh)"
     ),
     "debian-installer/locale": _Taken(
-        r"(C|POSIX|[a-z]{2,3})([_.@].*)?", "a locale, as en_US.UTF-8", "localechooser cannot tell the language and asks"
+        r"(C|POSIX|[a-z]{2,3})([_.@][^\s,;]*)?",
+        "a locale, as en_US.UTF-8",
+        "localechooser asks for the language",
     ),
     "partman-auto-lvm/guided_size": _Taken(
         r"max|[1-9][0-9]* *%|[0-9]+([.,][0-9]+)? ?[kKmMgGtTpPeE]?i?[bB]?",

@@ -53,7 +53,7 @@ def shown(value: str) -> str:
 def _placeholder(subject: Subject) -> Iterator[Problem]:
     for entry in subject.settings:
         value = entry.value.text
-        if not (value and is_placeholder(value)) or is_command(entry) or "recipe" in entry.question.text:
+        if not (value and is_placeholder(value)) or is_command(entry):
             continue
         if "{{" in value or "<%" in value or _PLACEHOLDER.match(value):
             message = f"{entry.question.text} has a value that looks like a template's, which nobody filled in"
