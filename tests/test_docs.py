@@ -23,11 +23,11 @@ def codes_in_source() -> set[str]:
 
 def blocks(text: str, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def test_every_code_has_one_row_and_every_row_a_code() -> None:
-    rows = Counter(re.findall(r"^\| ([A-Z][0-9]{3}) \|", (ROOT / "docs" / "findings.md").read_text(), re.M))
+    rows = Counter(re.findall(r"^\| ([A-Z][0-9]{3}) \|", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
     assert not [code for code, count in rows.items() if count > 1]
     assert set(rows) == codes_in_source()
 
@@ -39,7 +39,7 @@ def test_readme_opens_with_what_it_does_two_commands_and_a_transcript() -> None:
     assert blocks(opening, "console")
 
 
-@pytest.mark.parametrize("line", re.findall(r"^\$ domu .*$", "\n".join(p.read_text() for p in PAGES), re.M))
+@pytest.mark.parametrize("line", re.findall(r"^\$ domu .*$", "\n".join(p.read_text() for p in PAGES), re.MULTILINE))
 def test_commands_in_the_documentation_exist(line: str) -> None:
     import typer
 
@@ -48,7 +48,7 @@ def test_commands_in_the_documentation_exist(line: str) -> None:
     command = typer.main.get_command(app)
     while words:
         word = words.pop(0)
-        if word in {"--site"}:
+        if word == "--site":
             words.pop(0)
         elif not word.startswith("-"):
             found = getattr(command, "commands", {}).get(word)
@@ -62,9 +62,12 @@ def test_commands_in_the_documentation_exist(line: str) -> None:
 
 
 @pytest.mark.parametrize("block", [block for block in blocks(README, "console") if "--help" in block.splitlines()[0]])
-def test_help_in_the_readme_is_the_programs(block: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_in_the_readme_is_the_programs(
+    block: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from builder.cli.app import call
 
+    monkeypatch.setenv("COLUMNS", "80")
     load_commands()
     first, shown = block.split("\n", 1)
     assert call(shlex.split(first.removeprefix("$ domu "))) == 0

@@ -22,7 +22,10 @@ def build(
     offline: Annotated[bool, typer.Option("--offline", help="Use the cache alone.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Build preseed, initrd, xl configs, volumes and manifest of each guest into build/GUEST/."""
+    """Build the artefacts of guests.
+
+    Into build/GUEST/: preseed, initrd, kernel, xl configs, volumes, network, and a manifest of every input and output.
+    """
     from builder.report.build import built_data, built_text
     from builder.report.findings import finding_data, findings_text, wants_colour
     from builder.report.progress import progress_on

@@ -19,7 +19,10 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Prove profiles, templates, recipes and xl configs without fetching, building or touching anything."""
+    """Prove guests without building them.
+
+    Looks at profiles, templates, recipes, what the installer would still ask, and the xl configs; touches nothing.
+    """
     from builder.findings import Severity
     from builder.report.findings import count_text, finding_data, findings_text, wants_colour
     from builder.workflows.check import check as check_guests

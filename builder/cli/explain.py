@@ -18,7 +18,10 @@ def explain(
     suite: Annotated[list[str] | None, typer.Option(help="Only this suite; repeatable.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Explain a question: type, choices, default, who asks it and when, and the line that answers it."""
+    """Explain one of the installer's questions.
+
+    Its type, choices and default, who asks it and when, and the line that answers it.
+    """
     from builder.report.catalogue import explained_data, explained_text
     from builder.workflows.explain import explain as workflow
 

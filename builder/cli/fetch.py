@@ -37,7 +37,10 @@ def fetch(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Fetch the installer media that the guests need, verify them, and pin them in profiles/media.lock."""
+    """Fetch and verify installer media.
+
+    What the guests need, by signature and digest, pinned in profiles/media.lock.
+    """
     from builder.findings import Severity
     from builder.report.fetch import fetched_data, held_text, preflight_text
     from builder.report.findings import findings_text

@@ -12,7 +12,10 @@ from builder.cli.app import FINE, app
 
 @app.command()
 def init(target: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")]) -> int:
-    """Lay a new site: site.yaml, a first guest, and the schema that lets an editor complete them."""
+    """Lay a new site.
+
+    With site.yaml, a first guest, and the schema that lets an editor complete them.
+    """
     from builder.workflows.init import lay
 
     commands = lay(target)

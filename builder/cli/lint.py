@@ -50,7 +50,10 @@ def lint(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is certain, in the file.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would mend; write nothing.")] = False,
 ) -> int:
-    """Tell what is wrong with a preseed file, as the installer of a suite would read it."""
+    """Tell what is wrong with preseed files.
+
+    As the installer of a suite would read them; no profile, no network and no root is needed.
+    """
     from builder.findings import Severity
     from builder.report.findings import wants_colour
     from builder.report.formats import report

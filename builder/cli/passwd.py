@@ -22,7 +22,9 @@ class Method(StrEnum):
 def passwd(
     method: Annotated[Method, typer.Option(help="Debian's default is yescrypt.")] = Method.YESCRYPT,
 ) -> int:
-    """Ask for a password twice and print its crypt hash, for a profile or a secret's file.
+    """Ask for a password and print its hash.
+
+    It is asked for twice; the crypt hash is for a profile, or the file, variable or command that a profile names.
 
     Without a terminal, the password is the first line of standard input.
     """

@@ -40,7 +40,10 @@ def recipe(
     ] = "file",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Tell how partman would lay out a recipe on an empty disk, to the byte."""
+    """Tell how partman would lay out a recipe.
+
+    On an empty disk, to the byte.
+    """
     from builder.preseed.partman import Machine
     from builder.report.findings import finding_data, findings_text
     from builder.report.recipe import layout_data, layout_text

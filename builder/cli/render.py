@@ -34,7 +34,10 @@ def render(
     reveal: Annotated[bool, typer.Option("--reveal", help="Show crypt hashes instead of Secret(...).")] = False,
     json: Annotated[bool, typer.Option("--json", help="Volumes as JSON; any other as a JSON object.")] = False,
 ) -> int:
-    """Print one artefact of a guest: its preseed, scripts, xl configs or volumes. Nothing is written or fetched."""
+    """Print one artefact of a guest.
+
+    Its preseed, scripts, xl configs, volumes or network. Nothing is written or fetched.
+    """
     from builder.workflows.render import render as render_artefact
 
     text, findings = render_artefact(site_of(context), guest, artefact.value, reveal=reveal, as_json=json)

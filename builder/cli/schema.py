@@ -9,7 +9,10 @@ from builder.cli.app import FINE, app
 
 @app.command()
 def schema() -> int:
-    """Print the JSON Schema (draft 2020-12) of a profile file, for editors; keep it as profiles/schema.json."""
+    """Print the JSON Schema of profiles.
+
+    Draft 2020-12, for editors; keep it as profiles/schema.json.
+    """
     from builder.workflows.schema import print_schema
 
     typer.echo(print_schema(), nl=False)

@@ -19,7 +19,10 @@ def show(
     why: Annotated[bool, typer.Option("--why", help="After each value, the file and line that set it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, with what is derived.")] = False,
 ) -> int:
-    """Print the resolved profile of a guest: site.yaml, its layers and its own file, merged. Secrets are not shown."""
+    """Print the resolved profile of a guest.
+
+    That is site.yaml, its layers and its own file, merged. Secrets are not shown.
+    """
     from builder.workflows.show import show as show_guest
 
     shown = show_guest(site_of(context), guest, why=why)
