@@ -7,7 +7,7 @@ failing and passing examples, and a row in docs/findings.md; a new module's tabl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from builder.findings import Finding, Findings, Place, Severity, did_you_mean
 from builder.preseed import (
@@ -109,7 +109,10 @@ def lint(
     for rule in rules:
         if rule.code in ignored or (rule.sign and rule.sign not in file.data):
             continue
-        found = list(_run(rule, subject, name, silence))
+        problems = rule.check(subject)
+        if (first := next(problems, None)) is None:
+            continue  # as for most rules in most files
+        found = list(_run(rule, chain((first,), problems), file, name, silence))
         if len(found) > MOST:
             cut.add(rule.code)
             found[-1] = _more(found[-1])
@@ -139,13 +142,13 @@ def _useless_comments(file: PreseedFile, name: str, silence: Silence, ran: froze
 _CODES = {rule.code: rule for rule in RULES}
 
 
-def _run(rule: Rule, subject: Subject, name: str, silence: Silence) -> Iterator[Finding]:
+def _run(rule: Rule, problems: Iterable[Problem], file: PreseedFile, name: str, silence: Silence) -> Iterator[Finding]:
     """At most one finding more than MOST, so that the caller sees there are more."""
     count = 0
-    for problem in rule.check(subject):
-        if silence.covers(rule.code, subject.file.line_of(problem.offset)):
+    for problem in problems:
+        if silence.covers(rule.code, file.line_of(problem.offset)):
             continue
-        place = _place(subject.file, name, problem.offset)
+        place = _place(file, name, problem.offset)
         yield Finding(rule.code, problem.message, problem.hint, place, rule.severity)
         count += 1
         if count > MOST:

@@ -30,6 +30,8 @@ class Suppression:
 
 def find_suppressions(file: PreseedFile) -> tuple[tuple[Suppression, ...], tuple[int, ...]]:
     """The comments that silence, and the bytes of those that begin with `domu:` but say nothing known."""
+    if b"domu:" not in file.data:
+        return (), ()
     found: list[Suppression] = []
     unread: list[int] = []
     starts = [item.first for item in file.items]
