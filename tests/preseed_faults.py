@@ -107,6 +107,7 @@ FAULTS = (
     Fault("a choice with capitals", "L303", b"d-i partman/mount_style select UUID\n"),
     Fault("a choice translated", "L303", b"postfix postfix/main_mailer_type select Keine Konfiguration\n"),
     Fault("a service that is no more", "L304", b"d-i apt-setup/services-select multiselect security, volatile\n"),
+    Fault("locales without blanks", "L310", b"d-i localechooser/supported-locales multiselect C.UTF-8,de_AT.UTF-8\n"),
     Fault("tasks without commas", "L305", b"tasksel tasksel/first multiselect standard ssh-server\n"),
     Fault("yes for true", "L306", b"d-i partman/confirm boolean yes\n"),
     Fault("True for true", "L306", b"d-i clock-setup/utc boolean True\n"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from builder.findings import Severity
 from builder.preseed.given import Given
 from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
-from builder.preseed.rules_values import value_of
+from builder.preseed.rules_values import is_placeholder, shown, value_of
 from builder.preseed.syntax import Entry
 
 # Of these the first of two is what somebody misses.
@@ -83,9 +83,15 @@ def _runs_twice(subject: Subject) -> Iterator[Problem]:
 
 def _ignored_mirror(subject: Subject) -> Iterator[Problem]:
     country, host = subject.value("mirror/country"), subject.last("mirror/http/hostname")
-    if re.fullmatch("[A-Z]{2}", country) and host and not subject.last("mirror/http/mirror"):
+    if not country or country == "manual" or is_placeholder(country) or not host or subject.last("mirror/http/mirror"):
+        return
+    if re.fullmatch("[A-Z]{2}", country):
         message = f"with mirror/country {country} the mirror is chosen from that country's list, not taken from here"
-        yield Problem(host.question.start, message, "write: d-i mirror/country string manual")
+    else:  # has_mirror() of choose-mirror 2.123 looks for the code
+        message = (
+            f"mirror/country {shown(country)} is no country's code: the installer asks, and takes nothing from here"
+        )
+    yield Problem(host.question.start, message, "write: d-i mirror/country string manual")
 
 
 def _other_protocol(subject: Subject) -> Iterator[Problem]:
@@ -200,9 +206,13 @@ RULES = (
         Severity.WARNING,
         "A mirror that is passed over for a country's list",
         _ignored_mirror,
-        "choose-mirror takes host and directory as they are only when mirror/country is `manual`.",
+        "choose-mirror takes host and directory as they are only when mirror/country is `manual`. With a country's "
+        "code it overwrites them by mirror/http/mirror, which it asks for; with another word it asks for the country.",
         "Write `d-i mirror/country string manual`.",
-        failing=(Failing(b"d-i mirror/country string AT\nd-i mirror/http/hostname string mirror.example.org\n", 2),),
+        failing=(
+            Failing(b"d-i mirror/country string AT\nd-i mirror/http/hostname string mirror.example.org\n", 2),
+            Failing(b"d-i mirror/country string Netherlands\nd-i mirror/http/hostname string mirror.example.org\n", 2),
+        ),
         passing=(b"d-i mirror/country string manual\nd-i mirror/http/hostname string mirror.example.org\n",),
     ),
     Rule(

@@ -25,7 +25,16 @@ _LONGEST = 80  # signs of a value that messages repeat
 _FALSE = frozenset({"no", "n", "off", "0", "false", "f"})
 TRUE_WORDS = frozenset({"yes", "y", "on", "1", "true", "t"})
 # Multiselects whose choices the installer fills in; none of those has a blank in it.
-_WORDS_ONLY = frozenset({"tasksel/first", "localechooser/supported-locales", "locales/locales_to_be_generated"})
+_WORDS_ONLY = frozenset({"tasksel/first", "localechooser/supported-locales"})
+# Read by scripts that split at a comma and a blank, or take commas out and split at blanks (05localechooser, postinst
+# of locales, libnss-ldapd and ufw, pam-auth-update); tasksel and apt-setup take any of the two.
+_COMMA_AND_BLANK = (
+    "libnss-ldapd/nsswitch",
+    "libpam-runtime/profiles",
+    "localechooser/supported-locales",
+    "locales/locales_to_be_generated",
+    "ufw/allow_known_ports",
+)
 # Choices that rules of their own judge, with what comes of a wrong one.
 OWN_RULES = frozenset({KEYMAP, "pkgsel/upgrade", "base-installer/initramfs-tools/driver-policy"})
 
@@ -126,8 +135,17 @@ def _lacks_commas(question: Question, value: str) -> bool:
 def _separators(subject: Subject) -> Iterator[Problem]:
     for entry, question, value in _judged(subject, "multiselect"):
         if _lacks_commas(question, value):
-            message = f"{question.name} takes its choices separated by commas; this is one choice called {shown(value)}"
+            message = f"{question.name} has its choices separated by blanks alone: {shown(value)} is one to debconf"
             yield Problem(entry.value.start, message, f"write {', '.join(value.split()[:20])}")
+
+
+def _glued(subject: Subject) -> Iterator[Problem]:
+    for name in _COMMA_AND_BLANK:
+        for entry in subject.by_question.get(name, ()):
+            value = value_of(entry)
+            if re.search(r",\S", value) and not is_placeholder(value):
+                message = f"{name} is taken apart at a comma and a blank: {shown(value)} runs together"
+                yield Problem(entry.value.start, message, "write a blank behind each comma")
 
 
 def _no_booleans(subject: Subject) -> Iterator[tuple[Entry, str]]:
@@ -238,17 +256,20 @@ RULES = (
     ),
     Rule(
         "L305",
-        Severity.ERROR,
+        Severity.NOTE,
         "Choices that are not separated by commas",
         _separators,
-        "A multiselect's choices are separated by commas. With blanks alone it is one choice of a long name, which "
-        "does not exist, so none of them is taken.",
+        "To debconf that is one choice of a long name, so a dialog that shows the question has none of them marked. "
+        "The scripts that read the answer are kinder: tasksel, apt-setup and localechooser split at blanks, too.",
         "Put a comma behind each choice but the last.",
         failing=(
             Failing(b"tasksel tasksel/first multiselect standard ssh-server\n", 1),
             Failing(b"d-i apt-setup/services-select multiselect security updates\n", 1),
         ),
-        passing=(b"tasksel tasksel/first multiselect standard, ssh-server\n",),
+        passing=(
+            b"tasksel tasksel/first multiselect standard, ssh-server\n",
+            b"locales locales/locales_to_be_generated multiselect de_AT.UTF-8 UTF-8\n",
+        ),
     ),
     Rule(
         "L306",
@@ -306,6 +327,23 @@ RULES = (
         passing=(
             b"d-i preseed/late_command string echo ${HOME}\n",
             b"d-i passwd/root-password-crypted password $y$j9T$YDEtSr2Z\n",
+        ),
+    ),
+    Rule(
+        "L310",
+        Severity.WARNING,
+        "Choices that are joined by a comma without a blank",
+        _glued,
+        "localechooser removes the commas and splits at blanks, locales and ufw split at a comma and a blank: of "
+        "`a,b` both make one choice, which does not exist.",
+        "Write a comma and a blank between choices.",
+        failing=(
+            Failing(b"d-i localechooser/supported-locales multiselect de_AT.UTF-8,en_GB.UTF-8\n", 1),
+            Failing(b"locales locales/locales_to_be_generated multiselect C.UTF-8 UTF-8,de_AT.UTF-8 UTF-8\n", 1),
+        ),
+        passing=(
+            b"d-i localechooser/supported-locales multiselect de_AT.UTF-8, en_GB.UTF-8\n",
+            b"tasksel tasksel/first multiselect standard,ssh-server\n",
         ),
     ),
 )
