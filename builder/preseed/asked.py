@@ -13,7 +13,7 @@ def still_asked(situation: Situation, answers: Mapping[str, str], *, priority: P
     limit = PRIORITIES.index(priority)
     for row in ASKED:
         heard = PRIORITIES.index(row.priority) <= limit
-        if heard and row.condition.holds(situation, answers) and not row.is_answered(answers):
+        if heard and not row.is_answered(answers) and row.condition.holds(situation, answers):
             yield row
 
 

@@ -108,7 +108,7 @@ def find_pending(
         over -= _WAITING
     early = [
         Pending(row, stage_of(row), _missing(row, parameters), late=row.is_answered(answers))
-        for row in still_asked(situation, parameters, priority=priority)
+        for row in (still_asked(situation, parameters, priority=priority) if over else ())
         if stage_of(row) in over
     ]
     later = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from builder.findings import Severity
 from builder.preseed.given import NOTHING, Given
@@ -18,7 +19,9 @@ from builder.preseed.rule import Subject
 from builder.preseed.suppress import Silence, find_suppressions
 from builder.preseed.syntax import parse_preseed
 
-_TRIES = 32  # versions of the file that are judged, at most, to find which edits of one code bring no error
+# Versions of the file that are judged, at most, to find which edits of one code bring no error: for files that people
+# write, and for large ones, of which each takes 0.7 s for a MB.
+_TRIES, _FEW_TRIES, _LARGE = 16, 2, 200_000
 _ERRORS = tuple(rule for rule in RULES if rule.severity is Severity.ERROR)
 _MENDED = tuple(rule for rule in RULES if rule.code in MENDS)
 
@@ -38,15 +41,17 @@ def fix(data: bytes, givens: Sequence[Given] = (NOTHING,), *, ignored: frozenset
     """
     mended: Counter[str] = Counter()
     version = _Version(data, givens)
-    rules = [rule.code for rule in _MENDED if rule.code not in ignored]
-    while True:
-        before = version
-        for code in rules:
-            if made := _accepted(version, version.edits(code)):
-                version = version.after(made)
-                mended[code] += len(made)
-        if version is before:
-            return Fixed(version.data, dict(sorted(mended.items())))
+    codes = [rule.code for rule in _MENDED if rule.code not in ignored]
+    unmended = 0  # how many codes in a row had nothing to mend
+    for code in cycle(codes):
+        made, after = _accepted(version, version.edits(code))
+        if made:
+            version = after
+            mended[code] += len(made)
+            unmended = 0
+        elif (unmended := unmended + 1) >= len(codes):
+            break
+    return Fixed(version.data, dict(sorted(mended.items())))
 
 
 def apply_edits(data: bytes, edits: Iterable[Edit]) -> bytes:
@@ -101,17 +106,22 @@ class _Version:
         return self._errors
 
 
-def _accepted(version: _Version, edits: list[Edit]) -> list[Edit]:
-    """Those of the edits that together bring no error; halved until the culprits are found, or _TRIES is used up."""
+def _accepted(version: _Version, edits: list[Edit]) -> tuple[list[Edit], _Version]:
+    """Those of the edits that together bring no error, and the file with them.
+
+    They are halved until the culprits are found, or the tries are used up.
+    """
     taken: list[Edit] = []
+    after = version
     waiting = [edits] if edits else []
-    for _try in range(_TRIES):
+    for _try in range(_TRIES if len(version.data) < _LARGE else _FEW_TRIES):
         if not waiting:
             break
         some = waiting.pop()
-        if version.after([*taken, *some]).errors <= version.errors:
-            taken += some
+        tried = version.after([*taken, *some])
+        if tried.errors <= version.errors:
+            taken, after = [*taken, *some], tried
         elif len(some) > 1:
             middle = len(some) // 2
             waiting += [some[middle:], some[:middle]]
-    return taken
+    return taken, after

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +14,7 @@ from builder.findings import Finding, did_you_mean
 from builder.host.catalogue import shipped_suites
 from builder.host.files import write_atomic
 from builder.host.run import Runner, run
-from builder.host.shell import ShellError, unparsable
+from builder.host.shell import unparsable
 from builder.host.site import Site, read_site_yaml
 from builder.preseed.commands import shell_scripts
 from builder.preseed.completeness import answers_of, answers_of_parameters, check_complete, situation_of_answers
@@ -24,12 +24,13 @@ from builder.preseed.lint import lint
 from builder.preseed.linted import Linted, gather
 from builder.preseed.loader import Loaded, load
 from builder.preseed.situation import Priority
-from builder.preseed.syntax import parse_preseed
+from builder.preseed.syntax import PreseedFile, parse_preseed
 from builder.profile.model import GuestType
 from builder.units import Size
 from builder.workflows.look_up import look_up
 
 STDIN = "-"
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +76,24 @@ def lint_files(
 
     Without `write` the findings are those of the file as it is. BuilderError when one cannot be read or written.
     """
-    read = {name: _read(name, stdin) for name in names}
-    scripts = (script for data in read.values() for script in shell_scripts(parse_preseed(data)))
-    bench = _Bench(site, terms, unparsable(scripts, runner))
+    judge = _Judge(site, terms, runner)
     treated = []
-    for name, data in read.items():
-        shown = "stdin" if name == STDIN else name
-        fixed = bench.fix(data) if mend else None
-        if fixed and write and name != STDIN and fixed.data != data:
-            _write(Path(name), fixed.data)
-        judged = fixed.data if fixed and write else data
-        treated.append(Treated(bench.lint(shown, judged), data, fixed))
+    for some in _batches(tuple(dict.fromkeys(names))):
+        read = {name: _read(name, stdin) for name in some}
+        files = {name: parse_preseed(data) for name, data in read.items()}
+        judge.ask_shell(files.values())
+        for name, data in read.items():
+            fixed = judge.fix(data) if mend else None
+            if fixed and write and name != STDIN and fixed.data != data:
+                _write(Path(name), fixed.data)
+            file = parse_preseed(fixed.data) if fixed and write else files[name]
+            treated.append(Treated(judge.lint("stdin" if name == STDIN else name, file), data, fixed))
     return treated
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Some files at a time, so that one shell answers for several and not all are in memory taken apart."""
+    return (names[first : first + _AT_ONCE] for first in range(0, len(names), _AT_ONCE))
 
 
 def suites_of(site: Site | None, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -103,11 +110,11 @@ def suites_of(site: Site | None, wanted: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-class _Bench:
+class _Judge:
     """What all files of a run are judged by."""
 
-    def __init__(self, site: Site | None, terms: Terms, shell_errors: Mapping[str, ShellError]) -> None:
-        self._terms = terms
+    def __init__(self, site: Site | None, terms: Terms, runner: Runner) -> None:
+        self._terms, self._runner = terms, runner
         self._ignored = read_site_yaml(site).ignored if site else frozenset()
         self._parameters = answers_of_parameters(parameters_of(terms.parameters))
         known = {suite: look_up(site, suite).catalogue for suite in (*terms.suites, *shipped_suites())}
@@ -117,25 +124,27 @@ class _Bench:
                 others=tuple(catalogue for other, catalogue in known.items() if other != suite),
                 loading=terms.loading,
                 hardware=terms.hardware,
-                shell_errors={script: error.text for script, error in shell_errors.items()},
             )
             for suite in terms.suites
         }
+
+    def ask_shell(self, files: Iterable[PreseedFile]) -> None:
+        """Have the shell look at the commands of these files, before they are linted."""
+        errors = unparsable((script for file in files for script in shell_scripts(file)), self._runner)
+        said = {script: error.text for script, error in errors.items()}
+        self._givens = {suite: replace(given, shell_errors=said) for suite, given in self._givens.items()}
 
     def fix(self, data: bytes) -> Fixed:
         """Mend what is certain for every suite."""
         return fix(data, tuple(self._givens.values()), ignored=self._ignored)
 
-    def lint(self, name: str, data: bytes) -> Linted:
+    def lint(self, name: str, file: PreseedFile) -> Linted:
         """What is found for each suite."""
-        file = parse_preseed(data)
         loaded = load(file)
         found = {
-            suite: lint(
-                file, name, given=given, ignored=self._ignored, pending=self._pending(loaded, name, given)
-            )
+            suite: lint(file, name, given=given, ignored=self._ignored, pending=self._pending(loaded, name, given))
             for suite, given in self._givens.items()
-        }  # fmt: skip
+        }
         return gather(name, file, found)
 
     def _pending(self, loaded: Loaded, name: str, given: Given) -> Iterator[Finding]:
