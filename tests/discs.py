@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from builder.image import cpio
-from builder.image.iso.volume import SECTOR
+from builder.image.iso.records import walk
+from builder.image.iso.volume import SECTOR, read_volume
 from builder.image.iso.write import NewVolume, lay_volume
 from tests.archive import Keys, noise, sha256
 
@@ -45,6 +47,18 @@ def toy_initrd(name: str) -> bytes:
         cpio.Entry("var/lib/dpkg/status", b"Package: main-menu\nStatus: install ok installed\nVersion: 1.0\n"),
     ]
     return gzip.compress(cpio.write_newc(cpio.with_parents(entries)), mtime=0)
+
+
+def files_on(image: bytes) -> dict[str, bytes]:
+    """Every file of an image by its path without leading slash, as our own reader sees them."""
+    stream = io.BytesIO(image)
+    volume = read_volume(stream)
+    records = walk(stream, volume, volume.descriptors[0])
+    return {
+        record.path[1:]: image[record.extent * SECTOR :][: record.size]
+        for record in records
+        if record.role == "entry" and not record.is_folder
+    }
 
 
 def lay_images(
