@@ -14,7 +14,7 @@ from builder.preseed.untemplated import BOOT_ALIASES
 
 _TYPES = rb"(?:string|boolean|select|multiselect|note|password|text|title|seen)"
 ENTRY = re.compile(rb"\s*(?:d-i|[a-z0-9][a-z0-9+.-]+)\s+[A-Za-z0-9_.+-]+/\S+\s+" + _TYPES + rb"(?!\S)")
-_ENTRY_TYPES = re.compile(_TYPES.decode())
+_ENTRY_TYPES = re.compile(_TYPES.decode() + r"(?!\S)")
 _SECOND_ENTRY = re.compile(rb"\S[ \t]+(d-i[ \t]+[A-Za-z0-9_.+-]+/\S+[ \t]+" + _TYPES + rb")(?!\S)")
 _PATTERN = re.compile(rb"[*?]|\[[^\]]+\]")
 _INDENTED = re.compile(rb"[\n\0][ \t\v\f\r]+#")
@@ -49,7 +49,7 @@ def _no_entry(subject: Subject) -> Iterator[Problem]:
     for entry in subject.file.entries:
         alias = entry.question.text in BOOT_ALIASES and _ENTRY_TYPES.fullmatch(entry.type.text)  # L205 knows better
         if "/" not in entry.question.text and not alias and not entry.owner.text.startswith(("#", "\ufeff")):
-            if _NAME.fullmatch(entry.type.text) and _ENTRY_TYPES.fullmatch(entry.value.text.split(" ", 1)[0]):
+            if _NAME.fullmatch(entry.type.text) and _ENTRY_TYPES.match(entry.value.text):
                 message = f"a word too many before {entry.type.text}: the installer sets the question"
                 hint = f"leave out {entry.owner.text} or {entry.question.text}, whichever is not the owner"
             else:
@@ -428,7 +428,7 @@ RULES = (
         "End the line above in a backslash, or leave one owner.",
         failing=(
             Failing(b"d-i preseed/late_command string one;\n  mount -n /target\n", 2),
-            Failing(b"d-i debconf debconf/frontend select noninteractive\n", 1),
+            Failing(b"d-i\tdebconf debconf/frontend\tselect\tnoninteractive\n", 1),
             Failing(b"{% if proxy %}\nd-i mirror/http/proxy string http://proxy.example.org:3128\n", 1),
         ),
         passing=(b"d-i preseed/late_command string one; \\\n  mount -n /target\n",),

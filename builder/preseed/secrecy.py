@@ -24,6 +24,11 @@ _TELLING = re.compile(
 )
 _TYPES = frozenset({"string", "boolean", "select", "multiselect", "password", "note", "text", "title", "seen"})
 _HARMLESS = frozenset({"", "true", "false"})
+# Words of commands that are nobody's password, and that our own messages use.
+_SHELL = frozenset({
+    "chpasswd", "chroot", "curl", "debconf-set", "done", "echo", "else", "eval", "exit", "grep", "in-target", "printf",
+    "read", "sleep", "tail", "test", "then", "touch", "usermod", "wget", "while",
+})  # fmt: skip
 _LEAST = 4  # signs; shorter words are hidden only in messages about their own entry
 
 
@@ -133,8 +138,9 @@ def _words(item: Entry | Broken) -> set[str]:
         return {word for word in item.text.split() if len(word) >= _LEAST} if _TELLING.search(item.text) else set()
     if not _is_secret(item):
         return set()
-    least = 1 if _names_secret(item) else _LEAST
-    return {word for word in (item.type.text, *item.value.text.split()) if len(word) >= least} - _TYPES - _HARMLESS
+    named = _names_secret(item)
+    least, harmless = (1, _HARMLESS) if named else (_LEAST, _HARMLESS | _SHELL)
+    return {word for word in (item.type.text, *item.value.text.split()) if len(word) >= least} - _TYPES - harmless
 
 
 def _text(data: bytes) -> str:

@@ -20,9 +20,13 @@ _NAMES = {"\r": "CR", "\0": "NUL", "\x1b": "ESC"}
 
 
 def lint_text(files: Sequence[Linted], *, colour: bool = False) -> str:
-    """Every finding of every file, and a line that counts them."""
-    parts = [spot_text(spot, of=file.suites, colour=colour) for file in files for spot in file.spots]
+    """Every finding of every file, what its lines say before what they leave out, and a line that counts them."""
+    parts = [spot_text(spot, of=file.suites, colour=colour) for file in files for spot in _lines_first(file)]
     return "\n".join([*parts, summary(files)])
+
+
+def _lines_first(file: Linted) -> Sequence[Spot]:
+    return sorted(file.spots, key=lambda spot: not spot.finding.place.line)
 
 
 def mended_text(mended: Mapping[str, Mapping[str, int]], *, verb: str = "mended") -> str:

@@ -100,6 +100,13 @@ def test_messages_do_not_repeat_secrets(message: str) -> None:
     assert "hunter2" not in str(lint_data([file], ok=False))
 
 
+def test_messages_about_commands_keep_their_plain_words() -> None:
+    line = "d-i preseed/late_command string read password </tmp/hunter2; printf x"
+    text = lint_text([linted(line, 5, message="it is read again; not '</tmp/hunter2;'", hint="where printf reads it")])
+    assert "it is read again; not '******'" in text
+    assert "where printf reads it" in text
+
+
 def test_messages_about_one_line_do_not_repeat_the_secret_of_another() -> None:
     data = b"d-i passwd/root-password password hunter2\nd-i a/b string x\n"
     findings = Findings()
@@ -130,6 +137,14 @@ def test_findings_about_the_whole_file_have_no_excerpt() -> None:
     findings.add(Finding("Q101", "it asks", "answer it", Place("p.cfg"), Severity.WARNING))
     text = lint_text([gather("p.cfg", parse_preseed(b""), {"trixie": findings})])
     assert text == "p.cfg: warning Q101: it asks\n    answer it\n1 file linted for trixie: 1 warning"
+
+
+def test_what_a_file_leaves_out_stands_behind_what_its_lines_say() -> None:
+    findings = Findings()
+    findings.add(Finding("Q101", "it asks", "", Place("p.cfg"), Severity.WARNING))
+    findings.add(Finding("L999", "wrong", "", Place("p.cfg", 1, 1)))
+    text = lint_text([gather("p.cfg", parse_preseed(b"x\n"), {"trixie": findings})])
+    assert text.index("L999") < text.index("Q101")
 
 
 def test_a_summary_counts_files_and_suites() -> None:
