@@ -205,16 +205,21 @@ def check_complete(
             place = Place(name, lines.get(_answered(one, lines), 0) if one.late else 0)
             yield _finding(one, place, severity)
         elif one.missing and _depends_on_machine(one.row):
-            message = f"the installer may ask {one.question} ({one.stage}): {one.row.when}"
+            message = f"the installer may ask, {_place_of(one)}, {one.question}: {one.row.when}"
             yield Finding("Q103", message, _hint(one), Place(name), Severity.NOTE)
 
 
 def _finding(one: Pending, place: Place, severity: Severity) -> Finding:
     if one.late:
-        message = f"the installer asks {one.question} ({one.stage}) before it reads this file"
+        message = f"the installer asks, {_place_of(one)}, {one.question}, before it reads this file"
         return Finding("Q102", message, "put the answer on the boot command line or into the initrd", place, severity)
-    message = f"the installer will ask {one.question} ({one.stage}): {one.row.when}"
+    message = f"the installer will ask, {_place_of(one)}, {one.question}: {one.row.when}"
     return Finding("Q101", message, _hint(one), place, severity)
+
+
+def _place_of(one: Pending) -> str:
+    """Numbered, so that findings, which are sorted by their text, come in the order of the stages."""
+    return f"in stage {STAGES.index(one.stage) + 1} ({one.stage})"
 
 
 def _hint(one: Pending) -> str:

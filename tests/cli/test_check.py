@@ -52,7 +52,7 @@ def test_what_our_templates_make_has_no_findings(
 def test_an_incomplete_preseed_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path, templates={"accounts.j2": "d-i passwd/make-user boolean false\n"}) == app.FINDINGS
     out = capsys.readouterr().out
-    assert "web1 preseed.cfg: error Q101: the installer will ask passwd/root-password" in out
+    assert "web1 preseed.cfg: error Q101: the installer will ask, in stage 4 (accounts), passwd/root-password" in out
     assert "answer it: d-i passwd/root-password-crypted password HASH" in out
 
 
