@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def test_xorriso_sgdisk_and_fsck_find_nothing_wrong(bench: Bench, tmp_path: Path
     image = str(bench.master().path)
     report = tool("xorriso", "-indev", image, "-report_el_torito", "plain", "-report_system_area", "plain").text
     assert "El Torito img opts :   1  boot-info-table" in report
-    assert "System area summary: MBR isohybrid cyl-align-on GPT" in report
+    assert re.search(r"System area summary: .*cyl-align-on GPT", report)
     assert "GPT partition path :   2  /boot/grub/efi.img" in report
     assert "UEFI  y   none" in report
     assert "No problems found." in tool("sgdisk", "-v", image).text
