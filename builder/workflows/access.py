@@ -15,10 +15,12 @@ from builder.findings import Finding
 from builder.host.apt import ProxyChoice, find_mirror, find_proxy
 from builder.host.fetch import Fetcher, NotFoundError
 from builder.host.run import Runner, run
+from builder.host.site import Site
 from builder.host.store import Blob, Store
 from builder.host.trust import DEBIAN_KEYRING, fetch_release
 from builder.media.mirror import Mirror, by_hash_path, suite_path
 from builder.media.release import Release
+from builder.profile.model import Guest
 from builder.progress import Progress
 
 
@@ -32,6 +34,11 @@ class Terms:
     allow_expired: bool = False
     allow_older: bool = False
     offline: bool = False
+
+
+def terms_of(guest: Guest, site: Site, *, offline: bool = False) -> Terms:
+    """On which terms the archive is asked for this guest."""
+    return Terms(guest.mirror, guest.proxy, site.root / guest.keyring, offline=offline)
 
 
 @dataclass(slots=True)

@@ -24,9 +24,8 @@ from builder.image.manifest import Manifest, Output, canonical, digest, parse_ma
 from builder.profile.show import profile_data
 from builder.progress import Progress
 from builder.storage.plan import render_volumes_json
-from builder.workflows.access import Access, Terms
+from builder.workflows.access import Access, Terms, terms_of
 from builder.workflows.check import check
-from builder.workflows.fetch import terms_of
 from builder.workflows.initrd import repack
 from builder.workflows.installer import InstallerMedia, fetched_media, iso_media, netboot_media
 from builder.workflows.iso import repack as repack_iso

@@ -18,7 +18,7 @@ from builder.profile.load import load_site
 from builder.profile.model import Arch, Guest, MediaSource, Suite
 from builder.progress import Progress
 from builder.report.fetch import Held
-from builder.workflows.access import Access, Terms
+from builder.workflows.access import Access, Terms, terms_of
 from builder.workflows.media import NetbootMedia, obtain
 from builder.workflows.preflight import preflight
 
@@ -114,11 +114,6 @@ def _targets(site: Site, order: FetchOrder) -> tuple[_Target, ...]:
     if not found:
         raise BuilderError("no guest of this site needs netboot media", "name a suite: domu fetch --suite trixie")
     return tuple(replace(target, terms=_as_ordered(target.terms, order)) for target in found.values())
-
-
-def terms_of(guest: Guest, site: Site, *, offline: bool = False) -> Terms:
-    """On which terms the archive is asked for this guest."""
-    return Terms(guest.mirror, guest.proxy, site.root / guest.keyring, offline=offline)
 
 
 def _guests(site: Site, *, lenient: bool) -> tuple[Guest, ...]:

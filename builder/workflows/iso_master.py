@@ -19,8 +19,7 @@ from builder.image.initrd import check_files, read_initrd, segment
 from builder.image.master import Disc, Stored, master_disc, menu_of
 from builder.profile.model import Guest
 from builder.progress import Progress
-from builder.workflows.access import Access
-from builder.workflows.fetch import terms_of
+from builder.workflows.access import Access, terms_of
 from builder.workflows.installer import netboot_media
 from builder.workflows.iso import Wish, look_again
 from builder.workflows.iso_guest import prove, wish_for
