@@ -68,13 +68,13 @@ def bench(keys: Keys, tmp_path: Path) -> Iterator[Bench]:
         yield Bench(lay_site(tmp_path / "site", server.url, keyring), archive, server, Listener())
 
 
-def tool(*argv: str) -> Completed:
+def tool(*argv: str, status: int = 0) -> Completed:
     """Run one of the programs that judge the image."""
     path = shutil.which(argv[0], path="/usr/sbin:/sbin:/usr/bin:/bin")
     if path is None:
         pytest.fail(f"{argv[0]} is not installed; apt-get install xorriso gdisk dosfstools mtools")
     done = run([path, *argv[1:]])
-    assert done.status == 0, done.complaint
+    assert done.status == status, done.complaint
     return done
 
 
@@ -103,7 +103,8 @@ def test_xorriso_sgdisk_and_fsck_find_nothing_wrong(bench: Bench, tmp_path: Path
     assert re.search(r"System area summary: .*cyl-align-on GPT", report)
     assert "GPT partition path :   2  /boot/grub/efi.img" in report
     assert "UEFI  y   none" in report
-    assert "No problems found." in tool("sgdisk", "-v", image).text
+    # Status 2: no MBR partition is of type EE. Debian's own images have none either, as some BIOSes start such not.
+    assert "No problems found." in tool("sgdisk", "-v", image, status=2).text
     tool("xorriso", "-osirrox", "on", "-indev", image, "-extract", "/", str(tmp_path / "tree"))
     assert tool("fsck.fat", "-n", str(tmp_path / "tree/boot/grub/efi.img")).stderr == b""
     listed = tool("mdir", "-/", "-b", "-i", str(tmp_path / "tree/boot/grub/efi.img"), "::").text
