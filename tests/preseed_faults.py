@@ -191,7 +191,7 @@ FAULTS = (
     Fault("a recipe's last dot missing", "L510", RECIPE + b"500 900 -1 ext4 " + ROOT_PART[:-1] + b"\n"),
     Fault("a brace without blanks", "L511", RECIPE + b"500 900 -1 ext4 $primary{} " + ROOT_PART + b"\n"),
     Fault("no root file system", "L511", RECIPE + b"64 64 512 linux-swap method{ swap } format{ } .\n"),
-    Fault("a priority below the minimum", "L512", RECIPE + b"900 500 -1 ext4 " + ROOT_PART + b"\n"),
+    Fault("a priority below the minimum", "L512", RECIPE + b"900 500 -1 ext4 " + ROOT_PART + b" 64 64 -1 ext2 .\n"),
     Fault("a recipe larger than the disk", "L513", RECIPE + b"20000 30000 -1 ext4 " + ROOT_PART + b"\n", 1, XEN),
     Fault("a stock recipe misspelt", "L514", b"d-i partman-auto/choose_recipe select atomc\n"),
     Fault("a stock recipe larger than the disk", "L515", b"d-i partman-auto/choose_recipe select multi\n", 1, SMALL),

@@ -45,7 +45,7 @@ def lint_recipe(recipe: Recipe, suite: Suite, file: str = "") -> Findings:
     findings = Findings()
     for line in recipe.lines:
         place = Place(file, line.number)
-        findings.extend(_figures(line, place))
+        findings.extend(_figures(line, place, takes_rest=line is _last_laid_out(recipe)))
         findings.extend(_filesystem(line, suite, place))
         findings.extend(_words(line, place))
         findings.extend(_use(line, place))
@@ -60,7 +60,13 @@ def lint_recipe(recipe: Recipe, suite: Suite, file: str = "") -> Findings:
     return findings
 
 
-def _figures(line: Line, place: Place) -> Iterator[Finding]:
+def _last_laid_out(recipe: Recipe) -> Line:
+    """The partition that ends where the disk does, whatever its figures say: the primary ones come first."""
+    others = [line for line in recipe.lines if "$primary{" not in line.words]
+    return (others or list(recipe.lines))[-1]
+
+
+def _figures(line: Line, place: Place, *, takes_rest: bool) -> Iterator[Finding]:
     hint = "write MB as 500, a share of RAM as 20%, or both as 500+20%"
     for position, (name, consequence, severity) in enumerate(_COLUMNS):
         word = line.word(position)
@@ -84,7 +90,7 @@ def _figures(line: Line, place: Place) -> Iterator[Finding]:
             place,
             Severity.WARNING,
         )
-    if plain and minimum is not None and priority is not None and priority < minimum:
+    if plain and minimum is not None and priority is not None and priority < minimum != maximum and not takes_rest:
         yield Finding(
             "R108",
             f"the priority {priority} is below the minimum {minimum}: this partition gets no share of free space",
@@ -97,7 +103,7 @@ def _figures(line: Line, place: Place) -> Iterator[Finding]:
 def _filesystem(line: Line, suite: Suite, place: Place) -> Iterator[Finding]:
     word = line.word(3)
     known = RULES[suite].filesystems | _NO_FILESYSTEM
-    if word not in known:
+    if word not in known and "biosgrub" not in line.words:  # whose partition is marked by its flag
         seen = repr(word) if word else "missing"
         message = (
             f"parted's filesystem (the fourth word) is {seen}, for which {suite} enters ext2 in the partition table"
@@ -134,6 +140,10 @@ def _words(line: Line, place: Place) -> Iterator[Finding]:
         if not specifier.closed or "{" in specifier.value:
             message = f"{specifier.name}{{ is not closed where it should be and swallows {specifier.value!r}"
             yield Finding("R112", message, "close it with a } that stands alone", place)
+        if not specifier.name:
+            message = f"the brace before {specifier.value!r} belongs to no name, so partman stops writing the partition"
+            yield Finding("R114", message, "write name and brace as one word: mountpoint{ / }", place, Severity.WARNING)
+            continue
         known = SIGNS if specifier.name.startswith("$") else FILES
         if specifier.name not in known and not specifier.name.startswith("options/"):
             message = f"the specifier {specifier.name}{{ }} is not known; the installer passes over it"

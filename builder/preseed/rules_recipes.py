@@ -14,6 +14,7 @@ from builder.preseed.partman import Label, Machine, decode, least_sum, to_megaby
 from builder.preseed.recipe import Recipe, parse_recipe
 from builder.preseed.recipe_lint import lint_recipe
 from builder.preseed.rule import Failing, Problem, Rule, Subject
+from builder.preseed.rules_lines import ENTRY
 from builder.preseed.rules_values import is_placeholder, shown, value_of
 from builder.preseed.stock import stock_names
 from builder.preseed.syntax import Entry
@@ -86,6 +87,8 @@ def _recipes(subject: Subject) -> Iterator[_Judged]:
     for entry in subject.by_question.get(_EXPERT, ()):
         value = entry.value.text
         if value and len(value) <= _LARGEST and len(value.split()) <= _MOST_WORDS and not _is_template(value):
+            if any(ENTRY.match(line.body) for line in subject.file.texts(entry)[1:]):
+                continue  # L106 says that a backslash makes other entries part of it
             text, starts = _text(subject, entry)
             text = _NAME.sub("recipe ::", text, count=1)  # so that guests share what differs by the name alone
             yield _Judged(entry, starts, text, *_judge(text, subject.given.suite))
@@ -222,7 +225,10 @@ RULES = (
                 _RECIPE + b" my :: \\\n" + _ROOT[:-1] + b" \\\n  64 64 64 linux-swap method{ swap } format{ }\n", 3
             ),
         ),
-        passing=(_RECIPE + b" my ::" + _ROOT,),
+        passing=(
+            _RECIPE + b" my ::" + _ROOT,
+            _RECIPE + b" my ::" + _ROOT[:-1] + b" \\\nd-i partman/choose_partition select finish\n",
+        ),
     ),
     Rule(
         "L511",
@@ -245,8 +251,11 @@ RULES = (
         _recipe_note,
         "It works, perhaps not as meant. The R code in the message is that of `domu recipe`.",
         "See the message; `domu recipe` shows what partman makes of it.",
-        failing=(Failing(_RECIPE + b" my ::" + _ROOT.replace(b"500 900", b"500 100"), 1),),
-        passing=(_RECIPE + b" my ::" + _ROOT,),
+        failing=(Failing(_RECIPE + b" my :: 900 500 -1 ext4 format{ } ." + _ROOT, 1),),
+        passing=(
+            _RECIPE + b" my ::" + _ROOT,
+            _RECIPE + b" my :: 512 0 512 ext2 format{ } ." + _ROOT.replace(b"500 900", b"500 0"),
+        ),
     ),
     Rule(
         "L513",

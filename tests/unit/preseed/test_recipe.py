@@ -36,7 +36,7 @@ def test_a_sound_recipe_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        pytest.param(f"x ::\n500 1 -1 ext4 {ROOT}\n64 64 64 linux-swap\n", [("R108", 2), ("R101", 3)], id="no end"),
+        pytest.param(f"x ::\n500 1 -1 ext4 {ROOT}\n64 64 64 linux-swap\n", [("R101", 3)], id="no end"),
         pytest.param(f"500 500 -1 ext4 {ROOT}\n", [("R102", 1)], id="no name"),
         pytest.param("x ::\n", [("R103", 1)], id="no partition"),
         pytest.param(f"x ::\n500 500 -1 ext4 {ROOT}\ny ::\n", [("R104", 3)], id="two names"),
@@ -44,13 +44,20 @@ def test_a_sound_recipe_has_no_findings() -> None:
         pytest.param(f"x ::\n500 5x 1.5 ext4 {ROOT}\n", [("R105", 2), ("R105", 2)], id="bad priority and maximum"),
         pytest.param(f"x ::\n0500 0600 -1 ext4 {ROOT}\n", [("R106", 2), ("R106", 2)], id="octal"),
         pytest.param(f"x ::\n500 500 400 ext4 {ROOT}\n", [("R107", 2)], id="maximum below the minimum"),
+        pytest.param(f"x ::\n500 1 500 ext4 {ROOT}\n64 64 64 linux-swap .\n", [], id="a priority for what cannot grow"),
+        pytest.param(f"x ::\n64 64 64 linux-swap .\n500 1 -1 ext4 {ROOT}\n", [], id="a priority for the last one"),
+        pytest.param(
+            f"x ::\n64 64 64 linux-swap .\n500 1 -1 ext4 $primary{{ }} {ROOT}\n", [("R108", 3)], id="the last one first"
+        ),
         pytest.param(f"x ::\n500 500 -1 ext5 {ROOT}\n", [("R109", 2)], id="unknown filesystem"),
+        pytest.param(f"x ::\n1 1 1 grub method{{ biosgrub }} .\n5 5 -1 ext4 {ROOT}\n", [], id="no filesystem at all"),
         pytest.param("x ::\n5 5 -1 ext4 " + ROOT.replace("{ ext4 }", "{ ext5 }"), [("R110", 2)], id="cannot be made"),
         pytest.param(f"x ::\n5 5 -1 ext4 $primary {ROOT}", [("R111", 2)], id="sign without braces"),
         pytest.param(f"x ::\n5 5 -1 ext4 $lvmok {ROOT}", [], id="lvmok needs no braces"),
         pytest.param("x ::\n5 5 -1 ext4 " + ROOT.removesuffix("} .") + ".", [("R112", 2)], id="open brace"),
         pytest.param("x ::\n5 5 -1 ext4 " + ROOT.replace("{ / }", "{ /srv }"), [("R113", 2)], id="no root"),
         pytest.param(f"x ::\n5 5 -1 ext4 metod{{ format }} {ROOT}", [("R114", 2)], id="misspelt specifier"),
+        pytest.param(f"x ::\n5 5 -1 ext4 options/ro {{ ro }} {ROOT}", [("R111", 2), ("R114", 2)], id="brace alone"),
         pytest.param(f"x ::\n5 5 -1 ext4 label{{ * }} {ROOT}", [("R115", 2)], id="pattern"),
         pytest.param("x ::\n5 5 -1 ext4 " + ROOT.replace("} format{ }", "}"), [("R116", 2)], id="not formatted"),
         pytest.param("x ::\n5 5 -1 ext4 " + ROOT.replace("use_filesystem{ } ", ""), [("R117", 2)], id="not mounted"),
