@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from builder.cli import app
+from builder.preseed.mends import MENDS
 from tests.guests import ROOT
 
 app.load_commands()
@@ -226,3 +228,18 @@ def test_comments_silence_open_questions(capsys: pytest.CaptureFixture[str]) -> 
     name = written("p.cfg", b"# domu: ignore-file Q101: the rest is asked\n# domu: ignore-file Q103\n")
     assert lint(name, "--suite", "trixie", "--strict") == app.FINE
     assert capsys.readouterr().out == "1 file linted for trixie: no findings\n"
+
+
+def test_the_documentations_example_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs/lint.md").read_text()
+    example, rest = page.split("```text\n", 1)[1].split("```\n", 1)
+    command, shown = rest.split("```console\n$ domu ", 1)[1].split("```\n", 1)[0].split("\n", 1)
+    written("example.cfg", example.encode())
+    assert app.call(command.split()) == app.FINDINGS
+    assert capsys.readouterr().out == shown
+    assert "Pa55word" not in shown
+
+
+def test_the_documentation_names_every_mend() -> None:
+    rows = re.findall(r"^\| (L[0-9, L]+) \|", (ROOT / "docs/lint.md").read_text(), re.MULTILINE)
+    assert {code for row in rows for code in row.split(", ")} == set(MENDS)
