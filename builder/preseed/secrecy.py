@@ -87,7 +87,8 @@ class Secrecy:
 
     def _items(self, line: int) -> Iterator[Entry | Broken]:
         """The items that this line is of; several only where a NUL ends one."""
-        for item in self._file.items[bisect_left(self._lasts, line) :]:
+        for at in range(bisect_left(self._lasts, line), len(self._lasts)):
+            item = self._file.items[at]
             if item.line > line:
                 return
             yield item
@@ -100,8 +101,9 @@ class Secrecy:
                 yield self._file.start(item), last.start + len(last.body)
             elif isinstance(item, Entry) and _is_secret(item):
                 yield (item.value.start if item.type.text in _TYPES else item.type.start), item.value.end
-        at = bisect_right(self._file.lines, number - 1, key=lambda line: line.number)
-        for line in self._file.lines[at:]:
+        first = bisect_right(self._file.lines, number - 1, key=lambda line: line.number)
+        for at in range(first, len(self._file.lines)):
+            line = self._file.lines[at]
             if line.number != number:
                 return
             if line.kind is LineKind.COMMENT and _TELLING.search(_text(line.body)):
