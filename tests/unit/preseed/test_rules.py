@@ -9,7 +9,7 @@ import pytest
 
 from builder.host.catalogue import shipped_catalogue
 from builder.preseed.commands import shell_scripts, simple_commands
-from builder.preseed.given import NOTHING, Given, Hardware
+from builder.preseed.given import NOTHING, Given, Hardware, Loading
 from builder.preseed.lint import lint
 from builder.preseed.rules_values import is_placeholder
 from builder.preseed.syntax import parse_preseed
@@ -196,3 +196,9 @@ def test_the_shell_is_asked_about_commands_that_could_be_wrong_once_each() -> No
 def test_commands_are_cut_at_what_separates_them() -> None:
     found = simple_commands("A=1 one 'x; y' && { two; } | (three) || four # five; six")
     assert [words[0] for words in found] == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize(("loading", "expected"), [("initrd", ["L125"]), (None, ["L125"]), ("network", [])])
+def test_a_newline_sign_does_harm_to_what_debconf_reads_from_disk(loading: Loading | None, expected: list[str]) -> None:
+    file = parse_preseed(b"d-i preseed/late_command string printf 'a\\nb' >/target/etc/x\n")
+    assert [finding.code for finding in lint(file, given=Given(loading=loading))] == expected
