@@ -128,6 +128,18 @@ def netinst_tree(*, packages: int = 12, text: bytes | None = None, gtk: bytes | 
     return tree
 
 
+def small_tree() -> Tree:
+    """A netinst of hardly more than 100 KB, with a name so long that its Rock Ridge fields go on elsewhere."""
+    tree = netinst_tree(packages=1, text=toy_initrd("text", 6000), gtk=toy_initrd("gtk", 5000))
+    pages = [name for name in tree.files if name.startswith("doc/FAQ/") or name == "md5sum.txt"]
+    for name in pages:
+        del tree.files[name]
+    tree.files |= {"install.amd/vmlinuz": noise("linux", 5000), f"doc/{'long-name-' * 20}.txt": b"long\n"}
+    tree.files["boot/grub/efi.img"] = efi_image(64)
+    tree.files["md5sum.txt"] = tree.sums()
+    return tree
+
+
 def isolinux_tree(menu: Mapping[str, str]) -> dict[str, bytes]:
     """isolinux with its modules and menus."""
     found = {
@@ -180,7 +192,7 @@ def mini_tree(*, initrd: bytes | None = None) -> Tree:
     )
 
 
-def mini(folder: Path, tree: Tree | None = None) -> Path:
+def mini(folder: Path, tree: Tree | None = None, *, firmware: int = 6 << 20) -> Path:
     """Build a mini.iso in the empty `folder`: no APM, backup GPT and a FAT partition (MBR slot 3) behind the volume."""
     (tree or mini_tree()).lay(folder / "cd")
     iso = folder / "mini.iso"
@@ -190,17 +202,17 @@ def mini(folder: Path, tree: Tree | None = None) -> Path:
     xorriso(argv)
     done = run(["isohybrid", "-h", "64", "-s", "32", "-u", "-i", "0x64656231", str(iso)])
     assert done.status == 0, done.complaint
-    append_firmware_partition(iso)
+    append_firmware_partition(iso, firmware)
     return iso
 
 
-def append_firmware_partition(iso: Path, size: int = 6 << 20) -> None:
+def append_firmware_partition(iso: Path, size: int) -> None:
     """Add an empty FAT file system behind the image and name it in slot 3 of the MBR."""
     with iso.open("r+b") as image:
         start = image.seek(0, os.SEEK_END)
         assert start % CYLINDER == 0
-        image.write(efi_image(720).ljust(size, b"\0"))
-        first, last = start // CYLINDER, (start + size) // CYLINDER - 1
+        image.write(efi_image(min(720, size >> 10)).ljust(size, b"\0"))
+        first, last = start // CYLINDER, max((start + size) // CYLINDER - 1, start // CYLINDER)
         image.seek(446 + 2 * 16)
         image.write(struct.pack("<BBBBBBBBLL", 0, 0, 1, first, 0x0C, 63, 32, last, start // 512, size // 512))
 

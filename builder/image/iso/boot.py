@@ -14,7 +14,7 @@ PLATFORMS = {BIOS: "BIOS", 1: "PowerPC", 2: "Mac", UEFI: "UEFI"}
 ENTRY = 32
 CATALOG = SECTOR  # what xorriso and mkisofs reserve; more sections than fit there are not read
 _HEADERS, _LAST_HEADER = 0x90, 0x91
-TABLE_AT, TABLE = 8, 56  # mkisofs(8), "EL TORITO BOOT INFORMATION TABLE"
+TABLE_AT = 8  # mkisofs(8), "EL TORITO BOOT INFORMATION TABLE"
 SUMMED_FROM = 64
 
 
@@ -74,13 +74,7 @@ class InfoTable:
 def read_info_table(start: bytes) -> InfoTable | None:
     """The table in the first 64 bytes of a boot image, None when there is none."""
     table = InfoTable(*struct.unpack_from("<LLLL", start, TABLE_AT)) if len(start) >= SUMMED_FROM else None
-    empty = table is not None and not any(start[TABLE_AT + 16 : TABLE_AT + TABLE])
-    return table if table and empty and table.descriptor == 16 else None
-
-
-def render_info_table(table: InfoTable) -> bytes:
-    """The 56 bytes that belong at byte 8."""
-    return struct.pack("<LLLL", table.descriptor, table.sector, table.length, table.total).ljust(TABLE, b"\0")
+    return table if table and table.descriptor == 16 else None
 
 
 def boot_sum(image: bytes) -> int:

@@ -17,6 +17,7 @@ from pycdlib.pycdlibexception import PyCdlibException
 
 from builder.image import initrd
 from builder.image.iso import sums
+from builder.image.iso.boot import BIOS, find_image
 from builder.image.iso.contents import Contents, read_contents
 from builder.image.iso.hybrid import ISOLINUX_WORD, LBA, move_tables, wants_isolinux_word
 from builder.image.iso.plan import CYLINDER, PADDING, bounds_of
@@ -191,7 +192,7 @@ def _write_boot_records(image: BinaryIO, out: BinaryIO, old: Contents, new: Cont
     places = _Places(_moves(image, out, old, new), cut, start, bounds.end)
     for offset, data in move_tables(old.hybrid, places.remap):
         _put(out, offset, data)
-    bios = next((one for one in new.images if one.platform == 0), None)
+    bios = find_image(new.images, BIOS)
     if old.hybrid.isolinux is not None and bios and wants_isolinux_word(read_at(out, bios.sector * SECTOR, 68)):
         _put(out, ISOLINUX_WORD, struct.pack("<L", bios.sector * SECTOR // LBA))
 

@@ -93,7 +93,7 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
     patching cannot do it.
     """
     if holds_second_volume(image, contents):
-        raise NeedsFullRewriteError("one of its partitions is a second ISO volume over the same files")
+        raise IsoError("a partition of this ISO is a second ISO volume over the same files, which would go stale")
     if contents.volume.udf:
         raise NeedsFullRewriteError("it has UDF structures, too")
     leave_out = set(ignored)
@@ -119,7 +119,7 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
         padding = min(PADDING, bounds.cut - bounds.tail)
         unit = CYLINDER if contents.hybrid.mbr else 1
         placement.growth = max(0, -(-(end + padding - bounds.cut) // unit) * unit)
-    if contents.volume.sectors + placement.growth > _LAST_SECTOR:
+    if max(tree.sectors for tree in contents.volume.descriptors) + placement.growth > _LAST_SECTOR:
         raise IsoError("the ISO would become larger than an ISO can be")
     return placement
 
@@ -165,7 +165,9 @@ def _bounds(image: BinaryIO, contents: Contents, areas: list[_Area]) -> Bounds:
     for partition in contents.hybrid.partitions:
         cuts.append((partition.end if _is_wide(partition, end) else partition.start) // SECTOR)
     cuts += [one.sector for one in contents.images]
-    cut = min(place for place in cuts if place >= end) if volume.sectors >= end else end
+    if volume.sectors < end:
+        raise IsoError(f"files lie up to sector {end}, and the volume ends at {volume.sectors}")
+    cut = min(place for place in cuts if place >= end)
     return Bounds(end, end if _is_blank(image, end, cut) else cut, cut)
 
 

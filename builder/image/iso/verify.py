@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 from builder.findings import Finding
 from builder.image import cpio, initrd
 from builder.image.iso import menus, sums
-from builder.image.iso.boot import BIOS, UEFI, BootImage, InfoTable, boot_sum, read_info_table
-from builder.image.iso.contents import Contents, read_contents, sectors_of
+from builder.image.iso.boot import BIOS, UEFI, BootImage, InfoTable, boot_sum, find_image, read_info_table
+from builder.image.iso.contents import Contents, read_contents, sectors_of, tables_of
 from builder.image.iso.hybrid import LBA, gpt_partitions, wants_isolinux_word
 from builder.image.iso.records import Record, read_path_table, walk
 from builder.image.iso.repack import INITRD, ORIGINAL
@@ -92,13 +92,13 @@ def _directories(_image: BinaryIO, contents: Contents) -> Check:
     }
     clashes = [
         (one, other)
-        for one, other in pairwise(sorted([*files, *folders]))
+        for one, other in pairwise(sorted({*files, *folders, *tables_of(contents)}))
         if one[0] + one[1] > other[0] and not (one[0] + one[1] == other[0] + other[1] and other[0] + other[1] in ends)
     ]
     volume = contents.volume.sectors
     beyond = [start for start, count in (*files, *folders) if start + count > volume]
     found = [
-        Finding("I203", f"the files at sectors {one[0]} and {other[0]} overlap", _TRUNCATED) for one, other in clashes
+        Finding("I203", f"what lies at sectors {one[0]} and {other[0]} overlaps", _TRUNCATED) for one, other in clashes
     ]
     found += [Finding("I203", f"the file at sector {start} ends beyond the volume", _TRUNCATED) for start in beyond]
     return Check("directories", f"{len(folders)} directories, {len(files)} files", tuple(found[:_SHOWN]))
@@ -166,7 +166,7 @@ def _mbr(image: BinaryIO, contents: Contents) -> Check:
     for one in hybrid.mbr:
         if one.kind == "ef" and one.end <= contents.volume.size and not _is_fat(image, one.start):
             found.append(Finding("I209", f"MBR partition {one.number} is for EFI, and no FAT file system", _TRUNCATED))
-    bios = next((one for one in contents.images if one.platform == BIOS and one.bootable), None)
+    bios = find_image(contents.images, BIOS)
     if bios and hybrid.mbr and hybrid.isolinux is not None:
         head = read_at(image, bios.sector * SECTOR, 68)
         if wants_isolinux_word(head) and hybrid.isolinux != bios.sector * SECTOR // LBA:
