@@ -7,6 +7,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +96,10 @@ def maybe_site_of(context: typer.Context) -> Site | None:
 
 
 def main() -> None:
-    """Entry point of `domu`."""
+    """Entry point of `domu`. What a terminal's encoding lacks is spelt out there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     load_commands()
     sys.exit(call())
 

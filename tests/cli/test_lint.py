@@ -243,3 +243,12 @@ def test_the_documentations_example_is_what_is_printed(capsys: pytest.CaptureFix
 def test_the_documentation_names_every_mend() -> None:
     rows = re.findall(r"^\| (L[0-9, L]+) \|", (ROOT / "docs/lint.md").read_text(), re.MULTILINE)
     assert {code for row in rows for code in row.split(", ")} == set(MENDS)
+
+
+def test_a_terminal_without_the_signs_gets_them_spelt_out() -> None:
+    domu = Path(sys.executable).with_name("domu")
+    name = written("p.cfg", "d-i a/b sting \N{CJK UNIFIED IDEOGRAPH-65E5}\n".encode())
+    done = subprocess.run(
+        [domu, "lint", name, "--suite", "trixie"], env={"PYTHONIOENCODING": "latin-1"}, capture_output=True, check=False
+    )
+    assert b"d-i a/b sting \\u65e5\n" in done.stdout
