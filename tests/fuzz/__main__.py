@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,9 @@ def fuzz(target: str, seconds: int) -> bool:
     found = [path for pattern in ("crash-*", "timeout-*", "oom-*") for path in folder.glob(pattern)]
     fine = status == 0 and not found
     print(f"| {target} | {int(count[1]) if count else 0:,} | {'findings or clean' if fine else 'FAILED'} |", flush=True)
-    if not fine:
+    if fine:
+        shutil.rmtree(folder)
+    else:
         print(f"\n{said[-3000:]}\nkept: {', '.join(map(str, found))}\n")
     return fine
 
