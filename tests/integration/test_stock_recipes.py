@@ -6,7 +6,6 @@ import hashlib
 import lzma
 import subprocess
 import tarfile
-import urllib.request
 from io import BytesIO
 from pathlib import Path
 
@@ -15,17 +14,7 @@ import pytest
 from builder.preseed.recipe import Recipe, parse_recipe
 from builder.preseed.stock import stock_names, stock_recipe
 from builder.profile.model import Suite
-
-
-def fetched(path: str) -> bytes:
-    """A file of the mirror that apt uses."""
-    shown = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    url = shown.stdout.split()[0] + path
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - apt's own mirror
-        return bytes(answer.read())
+from tests.pool import fetched
 
 
 def recipes_of(suite: Suite, folder: Path) -> dict[str, Recipe]:
