@@ -46,6 +46,7 @@ class Wish:
     shared: tuple[str, ...] = ()
     arch: str = "amd64"
     guest: str = ""
+    suite: str = ""
 
     def with_files(self, added: Sequence[tuple[str, Path]]) -> Wish:
         """The same with further files, by path; BuilderError for one that cannot be read or is there already."""
@@ -61,7 +62,7 @@ class Wish:
         except ValueError as error:
             raise BuilderError(str(error), "see domu iso repack --help") from error
         front = segment(self.payloads)
-        return Order(front, self.delay, self.arch, self.guest, self.arguments, self.shared)
+        return Order(front, self.delay, self.arch, self.guest, self.arguments, self.shared, self.suite)
 
 
 @dataclass(frozen=True, slots=True)

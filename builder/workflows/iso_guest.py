@@ -45,7 +45,7 @@ def prove(
 def wish_for(artefacts: Artefacts, carried: Mapping[str, bytes]) -> Wish:
     """The same for a guest that is rendered already; `carried` are the site's files (`payload.read_carried`)."""
     guest = artefacts.guest
-    wish = Wish(payloads_of(artefacts, carried), arch=guest.arch, guest=guest.name)
+    wish = Wish(payloads_of(artefacts, carried), arch=guest.arch, guest=guest.name, suite=guest.suite)
     if guest.type == "hvm":  # installed over its serial port
         return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(f"console={console_of(guest)}",))
     return wish

@@ -341,6 +341,12 @@ def test_the_preseed_reaches_what_the_kernel_unpacks(netinst: Path, tmp_path: Pa
     assert {entry.name: entry.data for entry in found}["preseed.cfg"] == PRESEED
 
 
+def test_an_image_of_another_suite_is_refused(netinst: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuilderError, match="the ISO holds bookworm, and web1 is trixie"):
+        do(netinst, tmp_path / "new.iso", replace(WISH, suite="trixie"))
+    do(netinst, tmp_path / "new.iso", replace(WISH, suite="bookworm"))
+
+
 def test_growth_needs_no_luck(netinst: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without padding to take, the image grows, and is as clean."""
     monkeypatch.setattr(plan, "_is_blank", lambda *_arguments: False)

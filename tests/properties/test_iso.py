@@ -23,5 +23,6 @@ def test_the_subjects_themselves_are_sound(tmp_path: Path) -> None:
     for number, subject in enumerate(subjects()):
         (tmp_path / str(number)).mkdir()
         outcome = judge(subject.data, tmp_path / str(number))
-        assert (outcome["repack"], outcome["verify"]) == ("copied", "sound")
+        assert outcome["repack"] in {"copied", "cloned"}
+        assert outcome["verify"] == "sound"
         assert outcome["untouched files"] == "the same"

@@ -38,7 +38,7 @@ _FOLDERS = {"amd64": ("/install.amd", ""), "arm64": ("/install.a64", ""), "i386"
 class Order:
     """What to put in: the segment for all initrds; for the menus a delay in seconds and kernel arguments.
 
-    `arguments` are the unattended entry's, `shared` both entries'.
+    `arguments` are the unattended entry's, `shared` both entries'. An image that holds other suites alone is refused.
     """
 
     front: bytes
@@ -47,6 +47,7 @@ class Order:
     guest: str = ""
     arguments: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    suite: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def plan_repack(image: BinaryIO, order: Order) -> Layout:
     """
     contents = read_contents(image, WANTED)
     draft = _Draft(contents)
+    _check_suite(contents, order)
     for record in find_initrds(contents).values():
         _draft_initrd(image, draft, record, order.front)
     menu = choose_menu(contents, order)
@@ -140,6 +142,17 @@ def find_initrds(contents: Contents) -> dict[str, Record]:
         if record.is_folder or record.size < initrd.HEAD:
             raise IsoError(f"{path} is no initrd")
     return found
+
+
+def _check_suite(contents: Contents, order: Order) -> None:
+    """A netinst holds packages of its own suite, and no other can be installed from it; mini.iso holds none."""
+    suites = [
+        path.rpartition("/")[2] for path, one in contents.files.items() if one.is_folder and path.startswith("/dists/")
+    ]
+    if order.suite and suites and order.suite not in suites:
+        raise IsoError(
+            f"the ISO holds {', '.join(suites)}, and {order.guest} is {order.suite}", "take that suite's ISO"
+        )
 
 
 def _check_piece(contents: Contents, record: Record) -> None:
