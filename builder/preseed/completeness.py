@@ -52,17 +52,16 @@ LOAD_ERROR = Asked(
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """One stop that lies ahead. `missing`: lines that would keep it away; `late`: it is answered, but too late."""
+    """One stop that lies ahead, at `question`.
+
+    `missing`: lines that would keep it away; `late`: it is answered, but too late.
+    """
 
     row: Asked
+    question: str
     stage: str
     missing: tuple[str, ...]
     late: bool = False
-
-    @property
-    def question(self) -> str:
-        """The first that may be shown."""
-        return self.row.shown[0]
 
 
 def stage_of(row: Asked) -> str:
@@ -107,22 +106,23 @@ def find_pending(
     if parameters.get("auto-install/enable") == "true":
         over -= _WAITING
     early = [
-        Pending(row, stage_of(row), _missing(row, parameters), late=row.is_answered(answers))
+        _pending(row, parameters, late=row.is_answered(answers))
         for row in (still_asked(situation, parameters, priority=priority) if over else ())
         if stage_of(row) in over
     ]
     later = [
-        Pending(row, stage_of(row), _missing(row, known))
-        for row in still_asked(situation, known, priority=priority)
-        if stage_of(row) not in over
+        _pending(row, known) for row in still_asked(situation, known, priority=priority) if stage_of(row) not in over
     ]
     if aborts:
-        later.insert(0, Pending(LOAD_ERROR, STAGES[0], ()))
+        later.insert(0, _pending(LOAD_ERROR, known))
     return tuple(pending for pending in (*early, *later) if pending.row.certain or not certain)
 
 
-def _missing(row: Asked, answers: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(line for line in row.lines if line.split()[1] not in answers)
+def _pending(row: Asked, answers: Mapping[str, str], *, late: bool = False) -> Pending:
+    """Of the questions that the row shows, those with an answer are passed over."""
+    question = next((name for name in row.shown if name not in answers), row.shown[0])
+    missing = tuple(line for line in row.lines if line.split()[1] not in answers)
+    return Pending(row, question, stage_of(row), missing, late)
 
 
 def situation_of_guest(guest: Guest) -> Situation:

@@ -3,7 +3,7 @@
 The installer's debconf logs its protocol (DEBCONF_DEBUG=5) to syslog, which comes out at a second serial port.
 A stop is a GO that is not answered; the INPUTs before it that debconf did not skip are what it waits for.
 To be quick, the machine is saved at checkpoints: before each the installer has loaded the answers of the earlier
-stages alone, and behind it loads all others, less the one to do without.
+stages alone, and behind it loads those of this stage, less the one to do without.
 """
 
 from __future__ import annotations
@@ -31,36 +31,33 @@ DISK = "12G"
 _PROTOCOL = re.compile(r"debconf(?:\[\d+\])?: (-->|<--) ?(.*)$")
 
 # Stages in order, and the number of the menu item before which the machine is saved; the first is no menu item.
-STAGES: Mapping[str, int] = {"start": 0, "network": 1300, "mirror": 2200, "partitioning": 3950}
+STAGES: Mapping[str, int] = {"start": 0, "network": 1750, "mirror": 2200, "accounts": 2350, "partitioning": 3950}
 
 WATCH = """#!/bin/sh
 # The log from its beginning, for the other side.
 tail -n +1 -f /var/log/syslog </dev/null >/dev/ttyS1 2>&1 &
 """
-# Waits for orders: `-QUESTION` leaves an answer out, `+LINE` adds one, `all` or `stage` says what to load and ends.
+# Waits for orders: `-QUESTION` leaves an answer out, `+LINE` adds one, `go` goes on.
 ORDERS = """#!/bin/sh
 stage=$1 kept=$2
 exec 4<>/dev/ttyS1
 logger "DOMU-CHECKPOINT $stage"
-: >/tmp/domu-less; : >/tmp/domu-more
+less= more=/tmp/domu-more
+: >$more
 while read -r order <&4; do
     case $order in
-    -*) echo "${order#-}" >>/tmp/domu-less ;;
-    +*) echo "${order#+}" >>/tmp/domu-more ;;
-    all|stage) break ;;
+    -*) less="$less ${order#-} " ;;
+    +*) echo "${order#+}" >>$more ;;
+    go) break ;;
     esac
 done
-found=
-: >"$kept"
-for part in @STAGES@; do
-    [ "$part" = "$stage" ] && found=yes
-    [ "$found" ] || continue
-    while read -r owner question rest; do
-        grep -qxF "$question" /tmp/domu-less || echo "$owner $question $rest" >>"$kept"
-    done </domu/part-$part
-    [ "$order" = all ] || break
-done
-cat /tmp/domu-more >>"$kept"
+while read -r owner question rest; do
+    case $less in
+    *" $question "*) ;;
+    *) echo "$owner $question $rest" ;;
+    esac
+done </domu/part-$stage >"$kept"
+cat $more >>"$kept"
 exit 0
 """
 START = """#!/bin/sh
@@ -270,7 +267,7 @@ class Prober:
         }
         if not whole:
             files[f"{startup}/S29checkpoint"] = InitrdPayload(START.encode(), 0o755)
-            files["/domu/orders"] = InitrdPayload(ORDERS.replace("@STAGES@", " ".join(STAGES)).encode())
+            files["/domu/orders"] = InitrdPayload(ORDERS.encode())
             files |= {f"/domu/part-{stage}": InitrdPayload(text.encode()) for stage, text in parts.items()}
         packed = segment(files) + self._installer.initrd.read_bytes()
         if self._installer.supplement:
@@ -298,15 +295,18 @@ class Prober:
                 if stops[stage].how != stage:
                     break
                 machine.save(stage)
-                machine.tell(["stage"])
+                machine.tell(["go"])
             else:
                 stops["marker"] = machine.watch()
         return stops
 
     def without(self, stage: str, questions: Sequence[str], more: Sequence[str] = ()) -> Stop:
-        """Go on from before this stage with all answers but those to `questions`, and `more` lines."""
+        """Go on from before this stage with its answers but those to `questions`, and `more` lines.
+
+        When nothing is asked, that ends at the next checkpoint.
+        """
         with Machine(self._installer, self._folder, parameters=self._parameters, resume=stage) as machine:
-            machine.tell([*(f"-{name}" for name in questions), *(f"+{line}" for line in more), "all"])
+            machine.tell([*(f"-{name}" for name in questions), *(f"+{line}" for line in more), "go"])
             return machine.watch()
 
 
