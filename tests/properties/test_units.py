@@ -44,7 +44,9 @@ def test_other_text_is_refused_with_what_to_write(text: str) -> None:
             Size.parse(text)
 
 
-@pytest.mark.parametrize("text", ["-1G", "1,5G", "1G5", "1 G B", "٣G", "1e3M", "1.5B", "G", "", "0x10M", "8388608T", "9223372036854775808B"])
+@pytest.mark.parametrize(
+    "text", ["-1G", "1,5G", "1G5", "1 G B", "٣G", "1e3M", "1.5B", "G", "", "0x10M", "8388608T", "9223372036854775808B"]
+)
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match=r"size|whole|more than any disk"):
         Size.parse(text)

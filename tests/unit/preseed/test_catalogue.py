@@ -48,7 +48,9 @@ def unread(*packages: str) -> tuple[UnreadPackage, ...]:
 
 
 def catalogue(*questions: Question, missing: tuple[str, ...] = (), suite: str = "trixie") -> Catalogue:
-    return Catalogue(suite, "amd64", "20250803", merge_questions(questions), unread(*sorted(missing)), {"initrd": "0" * 64})
+    return Catalogue(
+        suite, "amd64", "20250803", merge_questions(questions), unread(*sorted(missing)), {"initrd": "0" * 64}
+    )
 
 
 TOY = catalogue(
