@@ -56,6 +56,7 @@ FAULTS = (
     Fault("a comment indented by a tab, of two words", "L102", b"\t# clock\n"),
     Fault("an indented comment among the packages", "L103", b"d-i pkgsel/include string ssh \\\n  # mail \\\n  postfix\n", 2),
     Fault("a comment among the packages", "L104", b"d-i pkgsel/include string ssh \\\n# mail\n  postfix\n", 2),
+    Fault("a page in place of a preseed", "L130", b"<html>\n<p>Not Found</p>\n</html>\n", 1, whole=True),
     Fault("a blank line among the packages", "L105", b"d-i pkgsel/include string ssh \\\n\n  postfix\n", 2),
     Fault("a backslash too many", "L106", b"d-i pkgsel/include string ssh \\\nd-i pkgsel/upgrade select none\n", 2),
     Fault("two entries on a line", "L107", b"d-i clock-setup/utc boolean true d-i clock-setup/ntp boolean true\n"),

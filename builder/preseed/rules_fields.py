@@ -58,8 +58,11 @@ def _named(sign: str) -> str:
 
 
 def _unseen_between(subject: Subject) -> Iterator[Problem]:
+    last = None
     for item, offset, sign in _signs(subject):
-        if _is_unseen(sign) and (isinstance(item, Broken) or offset < item.value.start):
+        between = isinstance(item, Broken) or offset < item.value.start
+        if item is not last and between and _is_unseen(sign):
+            last = item
             yield Problem(
                 offset,
                 f"{_named(sign)} among the fields: to the parser it is no blank but part of a word",
@@ -187,6 +190,12 @@ def _seen_before_package(subject: Subject) -> Iterator[Problem]:
                 "at preseed/load_error after the base system",
                 "set the question above this line, with the same owner",
             )
+
+
+def _sets_nothing(subject: Subject) -> Iterator[Problem]:
+    if not subject.meant:
+        message = "no line of this file sets a question of the installer"
+        yield Problem(0, message, "is it the file that was meant? a preseed has lines as: d-i time/zone string Etc/UTC")
 
 
 def _newline_sign(subject: Subject) -> Iterator[Problem]:
@@ -354,5 +363,20 @@ RULES = (
         "Set the question above, with the same owner.",
         failing=(Failing(b"pkg pkg/q seen false\n", 1),),
         passing=(b"pkg pkg/q string x\npkg pkg/q seen false\n", b"d-i a/b seen false\n"),
+    ),
+    Rule(
+        "L130",
+        Severity.WARNING,
+        "A file that sets nothing",
+        _sets_nothing,
+        "It is empty, holds nothing but comments, or is no preseed: a page that a server sent instead, a cloud-init or "
+        "Kickstart file. The installer asks everything.",
+        "Lint the file that the installer is given.",
+        failing=(
+            Failing(b"", 1),
+            Failing(b"# d-i time/zone string Etc/UTC\n", 1),
+            Failing(b"<html><body>404</body></html>\n", 1),
+        ),
+        passing=(b"d-i time/zone string Etc/UTC\n",),
     ),
 )

@@ -33,7 +33,10 @@ def _broken(subject: Subject) -> Iterator[Problem]:
             continue
         if first:
             lost = lost_entries(subject.file)
-            then = f"the installer stops reading here, {lost} {'entry' if lost == 1 else 'entries'} behind it are lost"
+            behind = (
+                f", {lost} entries behind it are lost" if lost > 1 else ", the entry behind it is lost" if lost else ""
+            )
+            then = f"the installer stops reading here{behind}"
         else:
             then = "the installer would stop here, too"
         first = False
@@ -42,7 +45,7 @@ def _broken(subject: Subject) -> Iterator[Problem]:
             continue  # L102 and L110 say what to do
         hint = f"{_SHAPE}; where this belongs to the line above, end that one in a backslash"
         hint = _RENDER if _TEMPLATE.match(item.text.lstrip()) else hint
-        yield Problem(offset, f"{item.fault.value}: {then}", hint)
+        yield Problem(offset, f"no entry ({item.fault.value}): {then}", hint)
 
 
 def _no_entry(subject: Subject) -> Iterator[Problem]:

@@ -184,7 +184,7 @@ def _unread(subject: Subject) -> Iterator[Problem]:
             owners = ", ".join(answer.owners[:3]) + (" ..." if len(answer.owners) > 3 else "")
             message = f"{name} cannot be judged: the catalogue was made without {owners}"
             yield Problem(entry.question.start, message, "make it anew where the mirror has it: domu catalogue update")
-        elif isinstance(answer, Unknown) and not _explained(name) and _of_other_archives(subject, entry, answer):
+        elif isinstance(answer, Unknown) and "/" in name and _of_other_archives(subject, entry, answer):
             message = f"{name} cannot be judged: no package that was looked into has such questions"
             yield Problem(entry.question.start, message, "remove it, unless a package from elsewhere asks it")
 

@@ -106,6 +106,7 @@ def suites_of(site: Site | None, wanted: Sequence[str]) -> tuple[str, ...]:
     for suite in (chosen := tuple(dict.fromkeys(wanted or filter(None, [shared])))):
         if suite not in known:
             hint = did_you_mean(suite, known) or f"there is {', '.join(known)}"
+            hint = "write --suite once for each suite" if "," in suite else hint
             raise BuilderError(f"no catalogue ships for suite {suite!r}", hint)
     return chosen
 
@@ -173,6 +174,8 @@ def _read(name: str, stdin: BinaryIO) -> bytes:
         return stdin.read()
     try:
         return Path(name).read_bytes()
+    except IsADirectoryError as error:
+        raise BuilderError(f"{name} is a folder", "name the files in it: domu lint FOLDER/*.cfg") from error
     except OSError as error:
         raise BuilderError(f"{name} cannot be read: {error.strerror}") from error
 

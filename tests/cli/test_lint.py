@@ -225,7 +225,8 @@ def test_a_command_line_answers_questions(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_comments_silence_open_questions(capsys: pytest.CaptureFixture[str]) -> None:
-    name = written("p.cfg", b"# domu: ignore-file Q101: the rest is asked\n# domu: ignore-file Q103\n")
+    comments = b"# domu: ignore-file Q101: the rest is asked\n# domu: ignore-file Q103\n"
+    name = written("p.cfg", comments + b"d-i clock-setup/utc boolean true\n")
     assert lint(name, "--suite", "trixie", "--strict") == app.FINE
     assert capsys.readouterr().out == "1 file linted for trixie: no findings\n"
 

@@ -68,11 +68,13 @@ def test_the_page_is_the_tables(request: pytest.FixtureRequest) -> None:
     ("data", "expected"),
     [
         pytest.param(b"d-i a/b string x\n", [], id="a good entry"),
-        pytest.param(b"", [], id="an empty file"),
-        pytest.param(b"x\ny\n", [("L101", 1), ("L101", 2)], id="each broken line"),
-        pytest.param(b"  # x\n", [("L102", 1)], id="an indented comment is one finding"),
+        pytest.param(b"", [("L130", 1)], id="an empty file"),
+        pytest.param(b"x\ny\n", [("L101", 1), ("L101", 2), ("L130", 1)], id="each broken line"),
+        pytest.param(b"o a/b string x\n  # x\n", [("L102", 2)], id="an indented comment is one finding"),
         pytest.param(b"d-i a/b\xc2\xa0string x\n", [("L114", 1), ("L121", 1)], id="a no-break space and its effect"),
-        pytest.param(b"\xff\xfed\0-\0i\0\n\0", [("L101", 1), ("L111", 1), ("L111", 2), ("L116", 1)], id="UTF-16"),
+        pytest.param(
+            b"\xff\xfed\0-\0i\0\n\0", [("L101", 1), ("L111", 1), ("L111", 2), ("L116", 1), ("L130", 1)], id="UTF-16"
+        ),
         pytest.param(b"o a/b string\tx\n", [], id="a tab is one blank"),
         pytest.param(b"o a/b string  \n", [("L118", 1)], id="blanks for a value"),
         pytest.param(b"o a/b string x \\\r\n y\r\n", [("L112", 1)], id="CRLF behind a backslash"),
