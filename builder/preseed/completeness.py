@@ -97,8 +97,8 @@ def find_pending(
 ) -> tuple[Pending, ...]:
     """The stops that an installation comes to, in their order; none when it runs through.
 
-    `answers` of the preseed and `parameters` of the boot command line, by question. `certain`: those alone that come
-    whatever the machine turns out to be.
+    `answers` of the preseed and `parameters` of the boot command line, by question; debconf/priority among them counts
+    in place of `priority`. `certain`: those alone that come whatever the machine turns out to be.
     """
     # What is fetched over the network overrides the command line, and that overrides what is in the initrd.
     known = {**answers, **parameters} if loading == "initrd" else {**parameters, **answers}
@@ -107,15 +107,26 @@ def find_pending(
         over -= _WAITING
     early = [
         _pending(row, parameters, late=row.is_answered(answers))
-        for row in (still_asked(situation, parameters, priority=priority) if over else ())
+        for row in (still_asked(situation, parameters, priority=_priority(parameters, priority)) if over else ())
         if stage_of(row) in over
     ]
     later = [
-        _pending(row, known) for row in still_asked(situation, known, priority=priority) if stage_of(row) not in over
+        _pending(row, known)
+        for row in still_asked(situation, known, priority=_priority(known, priority))
+        if stage_of(row) not in over
     ]
     if aborts:
         later.insert(0, _pending(LOAD_ERROR, known))
     return tuple(pending for pending in (*early, *later) if pending.row.certain or not certain)
+
+
+def _priority(answers: Mapping[str, str], otherwise: Priority) -> Priority:
+    """What is to be shown: cdebconf 0.280 looks that up for every question (database.c, question_db_is_visible)."""
+    match answers.get("debconf/priority"):
+        case "high" | "critical" as word:
+            return word
+        case _:
+            return otherwise
 
 
 def _pending(row: Asked, answers: Mapping[str, str], *, late: bool = False) -> Pending:

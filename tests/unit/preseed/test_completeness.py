@@ -230,6 +230,8 @@ def test_at_critical_less_is_asked() -> None:
     text = less("netcfg/get_hostname", "partman/confirm", "partman/confirm_nooverwrite")
     assert asked(text) == ["netcfg/get_hostname", "partman/confirm"]
     assert asked(text, priority="critical") == ["partman/confirm"]
+    assert asked(text, parameters={"priority": "critical"}) == ["partman/confirm"]
+    assert asked(text + "d-i debconf/priority select critical\n") == ["partman/confirm"]
 
 
 def test_what_is_missing_is_told() -> None:
