@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -22,6 +23,7 @@ from builder.image.iso.hybrid import Write
 from builder.image.iso.plan import Copy
 
 BLOCK = 4096
+_AHEAD = 16  # files
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -94,19 +96,22 @@ def side_by_side(work: Callable[[T], U], jobs: Sequence[T]) -> list[U]:
         return list(pool.map(work, jobs))
 
 
-def md5s_of(handle: int, files_: Sequence[Sequence[tuple[int, int]]], advance: Callable[[int], None]) -> list[str]:
-    """The MD5 of each file (stretches of offset and size), in hexadecimal; `advance` hears of bytes that are done."""
-    digests = []
+def md5s_of(handle: int, named: Iterable[tuple[str, Sequence[tuple[int, int]]]]) -> Iterator[tuple[str, int, bytes]]:
+    """Name, size and MD5 of each file (stretches of offset and size), in order; a few are read ahead."""
+    ahead: deque[tuple[str, int, Future[bytes]]] = deque()
     with ThreadPoolExecutor(2) as pool:
-        for stretches, digest in zip(files_, pool.map(lambda one: _md5_of(handle, one), files_), strict=True):
-            advance(sum(size for _, size in stretches))
-            digests.append(digest)
-    return digests
+        for name, stretches in named:
+            ahead.append((name, sum(size for _, size in stretches), pool.submit(_md5_of, handle, stretches)))
+            if len(ahead) > _AHEAD:
+                done, size, digest = ahead.popleft()
+                yield done, size, digest.result()
+        for done, size, digest in ahead:
+            yield done, size, digest.result()
 
 
-def _md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> str:
+def _md5_of(handle: int, stretches: Sequence[tuple[int, int]]) -> bytes:
     total = hashlib.md5(usedforsecurity=False)
     for offset, size in stretches:
         for _ in Stretch(handle, offset, size).pieces(total):
             pass
-    return total.hexdigest()
+    return total.digest()

@@ -16,11 +16,12 @@ from builder.host import files
 from builder.host.iso import Stretch, copy_ranges, md5s_of, opened, side_by_side, write_at
 from builder.host.known_initrds import KnownInitrds
 from builder.image.initrd import InitrdFacts, InitrdPayload, check_files, read_initrd, segment
+from builder.image.iso.contents import Contents
 from builder.image.iso.menus import Menu
 from builder.image.iso.plan import NeedsFullRewriteError
 from builder.image.iso.repack import Layout, NewFile, Order, Sums, plan_repack
 from builder.image.iso.sums import with_digests
-from builder.image.iso.verify import Carried, Check, Summed, check_carried, examine, read_carried, read_summed
+from builder.image.iso.verify import Carried, Check, check_carried, examine, find_files, read_carried, read_digests
 from builder.image.iso.volume import SECTOR
 from builder.progress import Progress
 from builder.workflows.initrd import read_files
@@ -201,13 +202,13 @@ def verify(path: Path, *, progress: Progress) -> Verified:
             return Verified(path, path.stat().st_size, checks)
         try:
             carried = read_carried(image, contents)
-            summed = read_summed(image, contents)
+            digests = read_digests(image, contents)
         except BuilderError as error:
             damaged = Check("files", "cannot be read", (Finding("I200", error.message, error.hint),))
             return Verified(path, contents.volume.size, (*checks, damaged))
         distinct = list({one.record.extent: one for one in carried}.values())
         bases = side_by_side(lambda one: _base_of(image.fileno(), one), distinct)
-        checks += (_check_sums(image.fileno(), summed, progress), check_carried(carried), *bases)
+        checks += (_check_sums(image, contents, digests, progress), check_carried(carried), *bases)
         return Verified(path, contents.volume.size, checks)
 
 
@@ -227,22 +228,20 @@ def _base_of(handle: int, one: Carried) -> Check:
     return Check(path, f"{kernels}{own}{carried}", found)
 
 
-def _check_sums(handle: int, summed: list[Summed] | None, progress: Progress) -> Check:
-    if summed is None:
+def _check_sums(image: BinaryIO, contents: Contents, digests: dict[str, bytes] | None, progress: Progress) -> Check:
+    if digests is None:
         return Check("md5sum.txt", "none", there=False)
-    there = [one for one in summed if one.stretches is not None]
-    progress.start("md5sum.txt", sum(size for one in there for _, size in one.stretches or ()))
+    found: list[Finding] = []
+    missing, right = set(digests), 0
+    progress.start("md5sum.txt", contents.volume.size)
     try:
-        digests = md5s_of(handle, [one.stretches or () for one in there], progress.advance)
+        for path, size, digest in md5s_of(image.fileno(), find_files(image, contents, digests)):
+            progress.advance(size)
+            missing.discard(path)
+            right += digest == digests[path]
+            if digest != digests[path]:
+                found.append(Finding("I211", f"{path} is not what md5sum.txt says", _STALE))
     finally:
         progress.finish()
-    found = [
-        Finding("I210", f"md5sum.txt names {one.path}, which is not there", _STALE)
-        for one in summed
-        if one not in there
-    ]
-    wrong = [one for one, digest in zip(there, digests, strict=True) if digest != one.digest]
-    found += [Finding("I211", f"{one.path} is not what md5sum.txt says", _STALE) for one in wrong]
-    return Check(
-        "md5sum.txt", f"{len(there) - len(wrong)} of {len(summed)} files are as it says", tuple(found[:_MOST_SHOWN])
-    )
+    found += [Finding("I210", f"md5sum.txt names {path}, which is not there", _STALE) for path in sorted(missing)]
+    return Check("md5sum.txt", f"{right} of {len(digests)} files are as it says", tuple(found[:_MOST_SHOWN]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
@@ -23,6 +24,24 @@ class Row(NamedTuple):
     odd: bool = False
 
 
+class Rows:
+    """Rows by the hundred thousand in 30 bytes each: an image may be a Blu-ray's."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+        self._kinds = bytearray()
+
+    def add(self, row: Row) -> None:
+        """Keep one."""
+        self._numbers.extend((row.extent, row.size, row.place))
+        self._kinds.append(row.folder | row.odd << 1)
+
+    def __iter__(self) -> Iterator[Row]:
+        numbers = iter(self._numbers)
+        for extent, size, place, kind in zip(numbers, numbers, numbers, self._kinds, strict=True):
+            yield Row(extent, size, place, bool(kind & 1), bool(kind & 2))
+
+
 @dataclass(slots=True)
 class Contents:
     """`rows` are all records that have an extent; `found` the wanted ones, by tree and path, first piece of each."""
@@ -31,7 +50,7 @@ class Contents:
     hybrid: Hybrid
     images: tuple[BootImage, ...]
     rock_ridge: bool
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
     found: dict[Kind, dict[str, Record]] = field(default_factory=dict)
     split: set[str] = field(default_factory=set)  # paths of wanted files that consist of several extents
     standins: int = 0  # CL entries
@@ -58,7 +77,7 @@ def read_contents(image: BinaryIO, wanted: re.Pattern[str]) -> Contents:
         if tree.root[0] in roots:
             continue  # an enhanced descriptor shares the primary's tree
         roots.add(tree.root[0])
-        contents.rows.append(Row(*tree.root, tree.offset + 156, folder=True))
+        contents.rows.add(Row(*tree.root, tree.offset + 156, folder=True))
         for record in walk(image, volume, tree):
             _note(contents, named, record, wanted)
     return contents
@@ -70,7 +89,7 @@ def _note(contents: Contents, named: dict[str, Record], record: Record, wanted: 
         return
     if record.size:
         odd = record.odd or bool(record.flags & MORE) or record.path in contents.split
-        contents.rows.append(Row(record.extent, record.size, record.place, record.is_folder, odd))
+        contents.rows.add(Row(record.extent, record.size, record.place, record.is_folder, odd))
     if record.role == "entry" and wanted.fullmatch(record.path):
         if record.flags & MORE or record.path in named:
             contents.split.add(record.path)

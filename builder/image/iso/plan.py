@@ -8,11 +8,13 @@ the volume then grows, and with it everything that tells its size.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from builder.image.iso.contents import Contents, Row, holds_second_volume, sectors_of, tables_of
+from builder.image.iso.contents import Contents, holds_second_volume, sectors_of, tables_of
 from builder.image.iso.hybrid import LBA, Partition, Write, move_tables
 from builder.image.iso.records import read_path_table
 from builder.image.iso.volume import SECTOR, SYSTEM_AREA, IsoError, pack_both32, read_at
@@ -29,7 +31,7 @@ class NeedsFullRewriteError(IsoError):
         super().__init__(reason, "")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Area:
     """One file's sectors."""
 
@@ -96,14 +98,12 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
         raise IsoError("a partition of this ISO is a second ISO volume over the same files, which would go stale")
     if contents.volume.udf:
         raise NeedsFullRewriteError("it has UDF structures, too")
-    leave_out = set(ignored)
-    rows = [row for row in contents.rows if row.place not in leave_out]
-    areas = _areas(contents, rows)
+    areas = _Areas(contents, set(ignored))
     bounds = _bounds(image, contents, areas)
-    mover = _Mover({area.start: area for area in areas}, {start: sectors_of(size) for start, size in sizes.items()})
-    folders = {row.extent: sectors_of(row.size) for row in rows if row.folder}
+    mover = _Mover(areas, {start: sectors_of(size) for start, size in sizes.items()})
+    folders = {row.extent: sectors_of(row.size) for row in contents.rows if row.folder and row.extent in sizes}
     for start in sizes:
-        if start not in mover.areas or (mover.areas[start].fixed and start not in folders):
+        if (area := areas.find(start)) is None or (area.fixed and start not in folders):
             raise NeedsFullRewriteError(
                 f"the file at sector {start} is empty, in several pieces, or shares its sectors"
             )
@@ -113,7 +113,7 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
         placement.vacated.append((bounds.tail, bounds.cut - bounds.tail))
     end = mover.settle(bounds.tail)
     placement.moved = mover.moved
-    placement.kept = {start: mover.areas[start].sectors for start in mover.moved if start not in sizes}
+    placement.kept = {start: areas[start].sectors for start in mover.moved if start not in sizes}
     placement.folders = {start: count for start, count in folders.items() if start in mover.moved}
     if end > bounds.tail:
         padding = min(PADDING, bounds.cut - bounds.tail)
@@ -126,38 +126,74 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
 
 def bounds_of(image: BinaryIO, contents: Contents) -> Bounds:
     """The same bounds that `place` works with, nothing left out."""
-    return _bounds(image, contents, _areas(contents, contents.rows))
+    return _bounds(image, contents, _Areas(contents, set()))
 
 
-def _areas(contents: Contents, rows: Iterable[Row]) -> list[_Area]:
-    """What is used, by start; what overlaps or is looked for at its place by boot code is fixed."""
-    known: dict[int, _Area] = {}
-    for row in rows:
-        area = known.setdefault(row.extent, _Area(row.extent, sectors_of(row.size), row.folder))
-        area.fixed |= row.folder or row.odd or area.sectors != sectors_of(row.size)
-        area.sectors = max(area.sectors, sectors_of(row.size))
+class _Areas:
+    """What is used, by first sector; what overlaps, or is looked for at its place by boot code, is fixed."""
+
+    def __init__(self, contents: Contents, leave_out: Collection[int]) -> None:
+        self._starts, self._counts, self._fixed = array("Q"), array("Q"), bytearray()
+        # one number each, so that a hundred thousand can be sorted: start, sectors, whether fixed
+        used = [
+            row.extent << 24 | sectors_of(row.size) << 1 | (row.folder or row.odd)
+            for row in contents.rows
+            if row.place not in leave_out
+        ]
+        used += [start << 24 | count << 1 | 1 for start, count in _fixtures(contents)]
+        used.sort()
+        for one in used:
+            self._note(one >> 24, (one & 0xFFFFFF) >> 1, one & 1)
+        self.end = self._fix_overlaps()
+
+    def _note(self, start: int, count: int, fixed: int) -> None:
+        if self._starts and self._starts[-1] == start:
+            self._fixed[-1] |= fixed | (self._counts[-1] != count)
+            self._counts[-1] = max(self._counts[-1], count)
+        else:
+            self._starts.append(start)
+            self._counts.append(count)
+            self._fixed.append(fixed)
+
+    def _fix_overlaps(self) -> int:
+        """Returns the first sector behind all."""
+        reach = last = 0
+        for at, start in enumerate(self._starts):
+            if start < reach:
+                self._fixed[at] = self._fixed[last] = 1
+            if start + self._counts[at] >= reach:
+                reach, last = start + self._counts[at], at
+        return reach
+
+    def find(self, start: int) -> _Area | None:
+        """The one that begins there."""
+        at = bisect_left(self._starts, start)
+        if at == len(self._starts) or self._starts[at] != start:
+            return None
+        return _Area(start, self._counts[at], bool(self._fixed[at]))
+
+    def __getitem__(self, start: int) -> _Area:
+        if (area := self.find(start)) is None:
+            raise KeyError(start)
+        return area
+
+
+def _fixtures(contents: Contents) -> Iterator[tuple[int, int]]:
+    """First sector and count of what is no file, or a file that boot code looks for at its place."""
     inside = [
-        (p.start // SECTOR, sectors_of(p.end - p.start)) for p in contents.hybrid.partitions if p.start > SYSTEM_AREA
+        (one.start // SECTOR, sectors_of(one.end - one.start))
+        for one in contents.hybrid.partitions
+        if one.start > SYSTEM_AREA
     ]
     booted = [(one.sector, max(1, sectors_of(one.count * LBA))) for one in contents.images]
     for start, count in (*tables_of(contents), *booted, *inside):
-        if start < contents.volume.sectors and start + count <= contents.volume.sectors:
-            area = known.setdefault(start, _Area(start, count, fixed=True))
-            area.fixed = True
-            area.sectors = max(area.sectors, count)
-    areas = sorted(known.values(), key=lambda area: area.start)
-    reach = _Area(0, 0, fixed=True)
-    for area in areas:
-        if area.start < reach.end:
-            area.fixed = reach.fixed = True
-        if area.end >= reach.end:
-            reach = area
-    return areas
+        if start + count <= contents.volume.sectors and count < 1 << 23:
+            yield start, count
 
 
-def _bounds(image: BinaryIO, contents: Contents, areas: list[_Area]) -> Bounds:
+def _bounds(image: BinaryIO, contents: Contents, areas: _Areas) -> Bounds:
     """Where the used part ends, and where sectors can be inserted so that all behind keeps its distances."""
-    end = max(area.end for area in areas)
+    end = areas.end
     volume = contents.volume
     cuts = [volume.sectors]
     if backup := contents.hybrid.backup:
@@ -188,7 +224,7 @@ def _is_blank(image: BinaryIO, start: int, end: int) -> bool:
 class _Mover:
     """The files while they change places."""
 
-    areas: dict[int, _Area]
+    areas: _Areas
     wanted: dict[int, int]  # start -> new sectors
     moved: dict[int, int] = field(default_factory=dict)
     free: dict[int, int] = field(default_factory=dict)
@@ -209,7 +245,7 @@ class _Mover:
         while at < start + needed:
             if at in self.free:
                 at += self.free[at]
-            elif (other := self.areas.get(at)) and not other.fixed and at not in self.gone:
+            elif (other := self.areas.find(at)) and not other.fixed and at not in self.gone:
                 victims.append(at)
                 cost += other.sectors
                 at = other.end

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 from builder.findings import Finding
@@ -18,7 +18,7 @@ from builder.image.iso import menus, sums
 from builder.image.iso.boot import BIOS, UEFI, BootImage, InfoTable, boot_sum, find_image, read_info_table
 from builder.image.iso.contents import Contents, read_contents, sectors_of, tables_of
 from builder.image.iso.hybrid import LBA, gpt_partitions, wants_isolinux_word
-from builder.image.iso.records import Record, read_path_table, walk
+from builder.image.iso.records import MORE, Record, read_path_table, walk
 from builder.image.iso.repack import INITRD, ORIGINAL
 from builder.image.iso.volume import SECTOR, IsoError, read_at
 
@@ -28,6 +28,7 @@ _WANTED = re.compile(
 )
 _LARGEST_BOOT_IMAGE = 1 << 20  # isolinux.bin has 40 KiB
 _SHOWN = 5
+Span = tuple[int, int]
 _TRUNCATED = "fetch the ISO again, or make it anew from Debian's"
 
 
@@ -48,14 +49,6 @@ class Carried(NamedTuple):
     front: int
     names: tuple[str, ...]
     preseed: str
-
-
-class Summed(NamedTuple):
-    """A line of md5sum.txt: the file's stretches (offset, size) in the image, none when there is no such file."""
-
-    path: str
-    digest: str
-    stretches: tuple[tuple[int, int], ...] | None
 
 
 def examine(image: BinaryIO) -> tuple[tuple[Check, ...], Contents | None]:
@@ -85,23 +78,23 @@ def _volume(_image: BinaryIO, contents: Contents) -> Check:
 
 def _directories(_image: BinaryIO, contents: Contents) -> Check:
     """Files may share all their sectors (links), or one be the end of an initrd of ours; else they lie apart."""
-    files = sorted({(row.extent, sectors_of(row.size)) for row in contents.rows if not row.folder})
-    folders = sorted({(row.extent, sectors_of(row.size)) for row in contents.rows if row.folder})
-    ends = {
-        record.extent + sectors_of(record.size) for path, record in contents.files.items() if path.endswith(ORIGINAL)
-    }
-    clashes = [
-        (one, other)
-        for one, other in pairwise(sorted({*files, *folders, *tables_of(contents)}))
-        if one[0] + one[1] > other[0] and not (one[0] + one[1] == other[0] + other[1] and other[0] + other[1] in ends)
-    ]
-    volume = contents.volume.sectors
-    beyond = [start for start, count in (*files, *folders) if start + count > volume]
-    found = [
-        Finding("I203", f"what lies at sectors {one[0]} and {other[0]} overlaps", _TRUNCATED) for one, other in clashes
-    ]
-    found += [Finding("I203", f"the file at sector {start} ends beyond the volume", _TRUNCATED) for start in beyond]
-    return Check("directories", f"{len(folders)} directories, {len(files)} files", tuple(found[:_SHOWN]))
+    ends = {one.extent + sectors_of(one.size) for path, one in contents.files.items() if path.endswith(ORIGINAL)}
+    # one number each, so that a hundred thousand can be sorted: first sector, sectors, kind
+    used = [row.extent << 34 | sectors_of(row.size) << 2 | row.folder for row in contents.rows]
+    used += [start << 34 | count << 2 | 2 for start, count in tables_of(contents)]
+    used.sort()
+    found: list[Finding] = []
+    counts, seen, reach = [0, 0, 0], -1, (0, 0)
+    for one in used:
+        start, end = one >> 34, (one >> 34) + ((one & (1 << 34) - 1) >> 2)
+        counts[one & 3] += start != seen
+        seen = start
+        if start < reach[1] and (start, end) != reach and not (end == reach[1] and end in ends):
+            found.append(Finding("I203", f"what lies at sectors {reach[0]} and {start} overlaps", _TRUNCATED))
+        if end > contents.volume.sectors:
+            found.append(Finding("I203", f"what lies at sector {start} ends beyond the volume", _TRUNCATED))
+        reach = (start, end) if end >= reach[1] else reach
+    return Check("directories", f"{counts[1]} directories, {counts[0]} files", tuple(found[:_SHOWN]))
 
 
 def _path_tables(image: BinaryIO, contents: Contents) -> Check:
@@ -109,12 +102,12 @@ def _path_tables(image: BinaryIO, contents: Contents) -> Check:
     folders = {row.extent for row in contents.rows if row.folder}
     count = 0
     for tree in contents.volume.descriptors:
-        little = [sector for sector, _ in read_path_table(image, tree, big=False)]
-        big = [sector for sector, _ in read_path_table(image, tree, big=True)]
+        little = array("L", (sector for sector, _ in read_path_table(image, tree, big=False)))
+        big = array("L", (sector for sector, _ in read_path_table(image, tree, big=True)))
         count += len(little)
         if little != big:
             found.append(Finding("I202", f"the two {tree.kind} path tables differ", _TRUNCATED))
-        if strays := sorted({*little, *big} - folders):
+        if strays := [sector for sector in little if sector not in folders]:
             found.append(
                 Finding("I202", f"a {tree.kind} path table names sector {strays[0]}, no directory's", _TRUNCATED)
             )
@@ -122,7 +115,8 @@ def _path_tables(image: BinaryIO, contents: Contents) -> Check:
 
 
 def _el_torito(image: BinaryIO, contents: Contents) -> Check:
-    sizes = {row.extent: row.size for row in contents.rows if not row.folder}
+    sectors = {one.sector for one in contents.images}
+    sizes = {row.extent: row.size for row in contents.rows if not row.folder and row.extent in sectors}
     found: list[Finding] = []
     for one in contents.images:
         size = sizes.get(one.sector, one.count * LBA)
@@ -237,21 +231,30 @@ _LOOKS: tuple[Callable[[BinaryIO, Contents], Check], ...] = (
 )
 
 
-def read_summed(image: BinaryIO, contents: Contents) -> list[Summed] | None:
-    """The lines of md5sum.txt, each with where its file lies; None without such a file. IsoError for an odd one."""
+def read_digests(image: BinaryIO, contents: Contents) -> dict[str, bytes] | None:
+    """What md5sum.txt says, by path; None without such a file. IsoError for an odd one, or two digests of one file."""
     record = contents.files.get(sums.PATH)
     if record is None or record.is_folder:
         return None
     if record.size > sums.LARGEST:
         raise IsoError(f"{sums.PATH} has {record.size} bytes, more than any ISO needs")
-    lines = list(sums.read_sums(read_at(image, record.extent * SECTOR, record.size)))
-    places: dict[str, list[tuple[int, int]]] = {line.path: [] for line in lines}
-    seen = set()
+    found: dict[str, bytes] = {}
+    for line in sums.read_sums(read_at(image, record.extent * SECTOR, record.size)):
+        digest = bytes.fromhex(line.digest)
+        if found.setdefault(line.path, digest) != digest:
+            raise IsoError(f"{sums.PATH} has two digests of {line.path}")
+    return found
+
+
+def find_files(image: BinaryIO, contents: Contents, paths: Container[str]) -> Iterator[tuple[str, list[Span]]]:
+    """Path and stretches (offset, size) in the image of each of these files that is there."""
+    pieces: list[Span] = []
     for one in walk(image, contents.volume, contents.volume.descriptors[0]):
-        if one.role == "entry" and not one.is_folder and one.path in places:
-            places[one.path].append((one.extent * SECTOR, one.size))
-            seen.add(one.path)
-    return [Summed(line.path, line.digest, tuple(places[line.path]) if line.path in seen else None) for line in lines]
+        if one.role == "entry" and not one.is_folder and one.path in paths:
+            pieces.append((one.extent * SECTOR, one.size))
+            if not one.flags & MORE:
+                yield one.path, pieces
+                pieces = []
 
 
 def read_carried(image: BinaryIO, contents: Contents) -> list[Carried]:
