@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import traceback
@@ -101,6 +102,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     load_commands()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # frozen values are no cycles: it takes a seventh off `domu lint` of 1,000 files
     sys.exit(call())
 
 
