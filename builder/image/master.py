@@ -144,6 +144,8 @@ def _contents(disc: Disc, identity: bytes, loaders: Loaders) -> dict[str, bytes]
         ".disk/info": f"Debian installer {disc.version} for {disc.guest}, {disc.suite}, made by domu\n",
         mark: f"{disc.guest}\n",
         "isolinux/isolinux.cfg": with_block(serial + _BIOS_MENU, "isolinux", menu),
+        # GRUB looks for it where it was started from: the FAT of a stick, but on a CD the ISO itself (GRUB 2.12).
+        "EFI/debian/grub.cfg": stage,
         "boot/grub/grub.cfg": with_block("", "grub", menu),
     }
     return {
