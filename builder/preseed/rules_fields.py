@@ -152,11 +152,12 @@ def _missing_type(subject: Subject) -> Iterator[Problem]:
     for entry in subject.meant:
         if not _is_type(entry) and _lacks_type(entry):
             question = catalogue.find(entry.question.text) if catalogue else None
-            kind = question.type if question else "boolean" if entry.type.text in {"true", "false"} else "string"
+            word = entry.type.text
+            kind = question.type if question else "boolean" if word in {"true", "false", "yes", "no"} else "string"
             yield Problem(
                 entry.type.start,
-                f"{entry.type.text!r} stands where the type is due: {entry.question.text} is set to nothing",
-                f"write the type before it, as in: {kind} {entry.type.text}",
+                f"{word!r} stands where the type is due: {entry.question.text} is set to nothing",
+                f"write the type before it, as in: {kind} {word}",
             )
 
 

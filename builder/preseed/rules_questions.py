@@ -178,13 +178,16 @@ def _error_message(subject: Subject) -> Iterator[Problem]:
 
 
 def _unread(subject: Subject) -> Iterator[Problem]:
+    own = _said_in_commands(subject) if subject.strays else frozenset()
     for entry, answer in subject.strays:
         name = entry.question.text
-        if isinstance(answer, Unread) and not _explained(name) and not _elsewhere(subject, name):
+        if "/" not in name or name in own or _explained(name) or _elsewhere(subject, name):
+            continue
+        if isinstance(answer, Unread):
             owners = ", ".join(answer.owners[:3]) + (" ..." if len(answer.owners) > 3 else "")
             message = f"{name} cannot be judged: the catalogue was made without {owners}"
             yield Problem(entry.question.start, message, "make it anew where the mirror has it: domu catalogue update")
-        elif isinstance(answer, Unknown) and "/" in name and _of_other_archives(subject, entry, answer):
+        elif _of_other_archives(subject, entry, answer):
             message = f"{name} cannot be judged: no package that was looked into has such questions"
             yield Problem(entry.question.start, message, "remove it, unless a package from elsewhere asks it")
 
@@ -316,7 +319,11 @@ RULES = (
             Failing(b"bind9 bind9/start-as-user string bind\n", 1),
             Failing(b"firmware-ipw2x00 firmware-ipw2x00/license/accepted boolean true\n", 1),
         ),
-        passing=(b"postfix postfix/mailname string example.org\n",),
+        passing=(
+            b"postfix postfix/mailname string example.org\n",
+            b"samba-common samba-common/dhcp boolean false\n",
+            b"site site/role string web\nd-i preseed/late_command string debconf-get site/role >/target/etc/role\n",
+        ),
     ),
     Rule(
         "L210",
