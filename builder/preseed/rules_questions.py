@@ -61,6 +61,8 @@ _DEAD = {
     "partman/default_label": f"nobody reads it; {_LABEL} decides",
     "pkgsel/include/install-recommends": "pkgsel only logs that base-installer/install-recommends took its place",
 }
+# Declared by debconf itself, in the installed system, too; catalogues have what depends on debconf.
+_OF_DEBCONF = frozenset({"debconf/frontend", "debconf/priority"})
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.+/-]+")
 _ALIKE = 0.9  # how alike a misspelt name is to the one meant, by difflib's measure
 
@@ -203,7 +205,8 @@ def _kept_from_target(subject: Subject) -> Iterator[Problem]:
 
 def _dummy_in_target(subject: Subject) -> Iterator[Problem]:
     for entry, question in subject.known:
-        if entry.owner.text != INSTALLER and question.installer and not question.target:
+        both = question.target or question.name in _OF_DEBCONF
+        if entry.owner.text != INSTALLER and question.installer and not both:
             message = (
                 f"{question.name} is the installer's: the answer counts, but is also passed to the installed system, "
                 "which has no such question"
@@ -348,6 +351,6 @@ RULES = (
         "makes up a question for it that stays there.",
         "Write d-i as the owner.",
         failing=(Failing(b"netcfg netcfg/get_hostname string web1\n", 1),),
-        passing=(b"d-i netcfg/get_hostname string web1\n",),
+        passing=(b"d-i netcfg/get_hostname string web1\n", b"debconf debconf/priority select critical\n"),
     ),
 )  # fmt: skip
