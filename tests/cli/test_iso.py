@@ -9,6 +9,7 @@ import pytest
 
 from builder.cli.app import call, load_commands
 from tests import images
+from tests.profiles import KEY
 
 load_commands()
 
@@ -54,6 +55,41 @@ def test_json_tells_the_same(netinst: Path, folder: Path, capsys: pytest.Capture
     assert done["size"] == Path("new.iso").stat().st_size
     assert len(done["initrds"]) == 3
     assert Path("new.iso").read_bytes().count(b"console=ttyS0 --- quiet") == 4  # two entries of two menus
+
+
+GUEST = f"""\
+suite: {{suite}}
+type: {{type}}
+memory: 1G
+volume_group: vg0
+nics: [{{{{bridge: xenbr0}}}}]
+mirror: http://mirror.example.org/debian
+proxy: none
+ssh_keys: ['{KEY}']
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [("hvm", "console=ttyS0"), ("pv", "auto=true priority=critical vga=788 --- quiet")],
+)
+def test_a_guest_is_installed_over_its_console(
+    netinst: Path, folder: Path, capsys: pytest.CaptureFixture[str], kind: str, argument: str
+) -> None:
+    (folder / "profiles").mkdir()
+    Path("profiles/web1.yaml").write_text(GUEST.format(suite="bookworm", type=kind))
+    assert repack(netinst, "--guest", "web1") == 0, capsys.readouterr().err
+    image = Path("new.iso").read_bytes()
+    assert b"Unattended installation of web1" in image
+    assert argument.encode() in image
+    assert b"d-i netcfg/get_hostname string web1" in image  # the front of an initrd is not packed
+
+
+def test_a_guest_of_another_suite_is_told(netinst: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "profiles").mkdir()
+    Path("profiles/web1.yaml").write_text(GUEST.format(suite="trixie", type="pv"))
+    assert repack(netinst, "--guest", "web1") == 1
+    assert "the ISO holds bookworm, and web1 is trixie" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

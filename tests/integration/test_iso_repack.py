@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pycdlib
 import pytest
 
 from builder.errors import BuilderError, RefusalError
@@ -221,6 +222,44 @@ def test_what_is_written_anew_is_as_clean(iso: Path, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     do(iso, tmp_path / "two" / iso.name)
     assert digest(tmp_path / "two" / iso.name) == digest(tmp_path / iso.name)
+
+
+def udf_bridge(path: Path) -> Path:
+    """An installer image with UDF structures too, as only pycdlib makes one here."""
+    tree = {
+        "install.amd/vmlinuz": noise("linux", 5000),
+        "install.amd/initrd.gz": images.toy_initrd("udf", 20_000),
+        "boot/grub/grub.cfg": b"menuentry 'Install' { }\n",
+        "readme.txt": b"hello\n",
+    }
+    made = pycdlib.PyCdlib()
+    made.new(interchange_level=3, rock_ridge="1.09", joliet=3, udf="2.60", vol_ident="UDF")
+    for folder, short in (("/install.amd", "/INSTALL"), ("/boot", "/BOOT"), ("/boot/grub", "/BOOT/GRUB")):
+        name = folder.rpartition("/")[2]
+        made.add_directory(short, rr_name=name, joliet_path=folder, udf_path=folder)
+    for number, (name, data) in enumerate(tree.items()):
+        folder, _, last = f"/{name}".rpartition("/")
+        short = {"": "", "/install.amd": "/INSTALL", "/boot/grub": "/BOOT/GRUB"}[folder]
+        there = f"{short}/F{number}.;1"
+        made.add_fp(io.BytesIO(data), len(data), there, rr_name=last, joliet_path=f"/{name}", udf_path=f"/{name}")
+    made.write(str(path))
+    made.close()
+    return path
+
+
+def test_an_image_with_udf_is_written_anew(tmp_path: Path) -> None:
+    iso, said = udf_bridge(tmp_path / "udf.iso"), Listener()
+    done = repack(iso, WISH, tmp_path / "new.iso", known=KnownInitrds(tmp_path / "known"), progress=said)
+    assert done.way == "written anew"
+    assert "it has UDF structures, too; it is written anew" in said.said[0]
+    assert content(tmp_path / "new.iso", "/install.amd/original.gz") == content(iso, "/install.amd/initrd.gz")
+    assert content(tmp_path / "new.iso", "/readme.txt") == b"hello\n"
+    read = pycdlib.PyCdlib()
+    read.open(str(tmp_path / "new.iso"))
+    out = io.BytesIO()
+    read.get_file_from_iso_fp(out, udf_path="/install.amd/initrd.gz")
+    read.close()
+    assert out.getvalue() == content(tmp_path / "new.iso", "/install.amd/initrd.gz")
 
 
 def test_an_image_with_a_second_volume_is_refused(tmp_path: Path) -> None:
