@@ -438,10 +438,10 @@ ASKED = (
     Asked(
         ("popularity-contest/participate",),
         "high",
-        "when popularity-contest is installed, as with the standard task; its owner must be the package",
+        "always: pkgsel installs popularity-contest, which asks; its owner must be the package",
         (("popularity-contest/participate",),),
         (_of("popularity-contest/participate", "boolean", "false", "popularity-contest"),),
-        "popularity-contest 1.78 config",
+        "pkgsel 0.85 pre-pkgsel.d/90popcon, popularity-contest 1.78 config",
     ),
     Asked(
         ("tasksel/first",),
