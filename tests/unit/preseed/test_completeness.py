@@ -24,10 +24,12 @@ from builder.preseed.given import Hardware, Loading
 from builder.preseed.loader import load
 from builder.preseed.situation import Asked, Priority, Situation
 from builder.preseed.syntax import parse_preseed
-from builder.profile.model import Guest
+from builder.profile.model import Guest, Suite
+from tests.boot.test_predict import CASES, Case, predicted, preseed_for
+from tests.boot.test_predict import less as less_answers
 from tests.guests import guest, rendered, sample_guests
 
-SUITES = ("bookworm", "trixie")
+SUITES: tuple[Suite, ...] = ("bookworm", "trixie")
 TYPES = ("pv", "pvh", "hvm")
 LVM = {
     "method": "lvm",
@@ -224,6 +226,28 @@ def test_answers_that_come_too_late(loading: Loading, parameters: dict[str, str]
 def test_the_machine_matters(hardware: Hardware | None, expected: list[str]) -> None:
     text = less("grub-installer/only_debian", "grub-installer/bootdev")
     assert asked(text, hardware=hardware) == expected
+
+
+# Where installers stopped in QEMU (docs/predict-test.md), in the order of the cases.
+MEASURED = """
+localechooser/languagelist keyboard-configuration/xkb-keymap
+netcfg/get_netmask netcfg/get_gateway netcfg/get_nameservers netcfg/get_hostname netcfg/get_domain
+mirror/http/countries mirror/http/hostname mirror/http/proxy
+passwd/root-password passwd/user-fullname passwd/username passwd/user-password passwd/user-fullname time/zone
+partman-auto/init_automatically_partition partman-auto/choose_recipe partman/choose_partition
+partman/confirm_nooverwrite partman-auto-lvm/guided_size partman-lvm/confirm_nooverwrite
+partman-basicfilesystems/no_swap
+"""
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize(
+    ("case", "stop"),
+    list(zip(CASES, MEASURED.split(), strict=True)),
+    ids=lambda one: one.label if isinstance(one, Case) else one,
+)
+def test_the_stops_that_were_measured_are_predicted(suite: Suite, case: Case, stop: str) -> None:
+    assert predicted(less_answers(preseed_for(suite), case), suite)[0].question == stop
 
 
 def test_at_critical_less_is_asked() -> None:
