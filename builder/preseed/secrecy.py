@@ -29,6 +29,7 @@ _SHELL = frozenset({
     "chpasswd", "chroot", "curl", "debconf-set", "done", "echo", "else", "eval", "exit", "grep", "in-target", "printf",
     "read", "sleep", "tail", "test", "then", "touch", "usermod", "wget", "while",
 })  # fmt: skip
+_NAME_ENDS, _NAME_BEGINS = re.compile(r"(?<![A-Za-z0-9_.+/-])[A-Za-z0-9_.+/-]*\Z"), re.compile(r"[A-Za-z0-9_.+/-]*")
 _LEAST = 4  # signs; shorter words are hidden only in messages about their own entry
 
 
@@ -68,12 +69,13 @@ class Secrecy:
         return ShownLine(before + MASK + _text(data[last:end]), column, column + len(_text(data[first:last])))
 
     def hide(self, message: str, line: int) -> str:
-        """A message about this line of the file, without secrets."""
+        """A message about this line of the file, without secrets; words of questions' names are none, nor is `root's`."""
         words = {*self._secrets, *(word for item in self._items(line) for word in _words(item))}
         for word in sorted(words, key=len, reverse=True):
             for form in {word, repr(word)[1:-1]}:
                 if form in message:
-                    message = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", MASK, message)
+                    found = re.compile(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9]|'s )")
+                    message = found.sub(lambda match: match[0] if _is_in_name(match) else MASK, message)
         return message
 
     @cached_property
@@ -119,6 +121,20 @@ class Secrecy:
             for value in (entry.value.text.strip(BLANKS), entry.type.text)
         )
         return frozenset(value for value in values if len(value) >= _LEAST) - _TYPES
+
+
+def _is_in_name(match: re.Match[str]) -> bool:
+    """Whether a word of a message is part of a name, as in debian-installer/locale; values stand in quotes."""
+    text = match.string
+    before, behind = _NAME_ENDS.search(text[: match.start()]), _NAME_BEGINS.match(text, match.end())
+    left, right = before[0] if before else "", behind[0] if behind else ""
+    return (
+        "/" in left.strip("/") + right and "//" not in left and not left.startswith("/") and not _is_quoted(match, left)
+    )
+
+
+def _is_quoted(match: re.Match[str], left: str) -> bool:
+    return match.string[: match.start() - len(left)][-1:] in {"'", '"', ":", "@"}
 
 
 def _is_secret(entry: Entry) -> bool:

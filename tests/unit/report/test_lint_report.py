@@ -107,6 +107,23 @@ def test_messages_about_commands_keep_their_plain_words() -> None:
     assert "where printf reads it" in text
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param("debian-installer/locale is a select", None, id="a name begins with it"),
+        pytest.param("the installer asks, grub-installer/only_debian: always", None, id="a name ends in it"),
+        pytest.param("debian's password stands here", None, id="whose password it is"),
+        pytest.param("write debian", "write ******", id="a value"),
+        pytest.param("'debian/locale' is odd", "'******/locale' is odd", id="a value with a slash"),
+        pytest.param("see http://debian/x", "see http://******/x", id="a URL"),
+        pytest.param("see /srv/debian", "see /srv/******", id="a path"),
+    ],
+)
+def test_a_secret_that_is_a_common_word_spoils_no_names(message: str, shown: str | None) -> None:
+    text = lint_text([linted("d-i passwd/root-password password debian", 5, message=message)])
+    assert text.splitlines()[0].endswith(f"L999: {shown or message}")
+
+
 def test_messages_about_one_line_do_not_repeat_the_secret_of_another() -> None:
     data = b"d-i passwd/root-password password hunter2\nd-i a/b string x\n"
     findings = Findings()
