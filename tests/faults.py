@@ -15,7 +15,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
-from builder.host.fetch import Fetcher, MismatchError, NotFoundError, Timeouts, UnreachableError
+from builder.host.fetch import Fetcher, MismatchError, NotFoundError, RefusedError, Timeouts, UnreachableError
 from builder.host.run import run
 from builder.host.store import Blob, Store
 from builder.host.trust import SignatureError, fetch_release
@@ -422,7 +422,7 @@ WAYS = (
         "which is no URL"),
     Row("404", always(LINUX, error(404)), NotFoundError, "at once; the caller may ask another source", "404 Not Found",
         asked(LINUX, times=1)),
-    Row("403", always(LINUX, error(403)), UnreachableError, "at once", "403 Forbidden", asked(LINUX, times=1)),
+    Row("403", always(LINUX, error(403)), RefusedError, "at once", "403 Forbidden", asked(LINUX, times=1)),
     Row("429 with Retry-After in seconds", on(LINUX, error(429, Retry_After="7")), None, "waits as long as it is told",
         "429 .*again in 7 s", lambda s: s.pauses == [7.0]),
     Row("503 with Retry-After as a date", on(LINUX, busy_for(30)), None,
