@@ -79,7 +79,7 @@ FAULTS = (
     Fault("a boolean without a value", "L122", b"d-i clock-setup/utc boolean\n"),
     Fault("seen without a flag", "L123", b"d-i time/zone seen\n"),
     Fault("a pattern on a line of its own", "L124", b"d-i preseed/early_command string rm -f \\\n/tmp/*\n", 2),
-    Fault("a backslash and n for a newline", "L125", LATE + b"printf 'a\\nb' >/target/etc/x\n"),
+    Fault("a backslash and n for a newline", "L125", LATE + b"printf 'a\\nb' >/target/etc/x\n", 1, INITRD),
     Fault("an option on a line of its own", "L126", b"d-i preseed/early_command string dmesg | tail \\\n-n\n", 2),
     Fault("a URL that is continued", "L127", LATE + b"wget http://mirror.example.org/\\\nfile\n", 2),
     Fault("seen before a package's answer", "L128", b"postfix postfix/mailname seen false\n"),

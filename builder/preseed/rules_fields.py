@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from builder.findings import Severity
+from builder.preseed.given import Given
 from builder.preseed.loader import BLANKS, flag_of
 from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
 from builder.preseed.syntax import Broken, Entry
@@ -200,7 +201,7 @@ def _sets_nothing(subject: Subject) -> Iterator[Problem]:
 
 
 def _newline_sign(subject: Subject) -> Iterator[Problem]:
-    for entry in subject.meant if subject.given.loading != "network" else ():
+    for entry in subject.meant if subject.given.loading == "initrd" else ():
         for line in subject.file.texts(entry):
             at = line.body.find(b"\\n", max(entry.value.start - line.start, 0))
             if at >= 0:
@@ -345,13 +346,15 @@ RULES = (
         Severity.WARNING,
         "A backslash and n in a value",
         _newline_sign,
-        "cdebconf writes values to disk as they are and reads `\\n` back as a newline. A preseed in the initrd or on "
-        "the command line is loaded by a debconf of its own, so the next one reads the value only up to there, takes "
-        "the rest for the answer to its next command, and the script that asked ends. Loaded over the network "
-        "(`--loaded network`), the value stays whole. Measured with cdebconf of both suites.",
+        "cdebconf writes values to disk as they are and reads `\\n` back as a newline. A preseed in the initrd "
+        "is loaded by a debconf of its own, so the next one reads the value only up to there, takes the rest for the "
+        "answer to its next command, and the script that asked ends. Measured with cdebconf of both suites. Loaded "
+        "from a medium or over the network, by a script under the debconf that stays, the value stays whole; so this "
+        "is found only with `--loaded initrd`.",
         "Put the text in a file and use that, or write `\\012` where printf reads it.",
         failing=(Failing(b"d-i preseed/late_command string printf 'a\\nb' >/target/etc/x\n", 1),),
         passing=(b"d-i preseed/late_command string printf 'a\\012b' >/target/etc/x\n",),
+        given=Given(loading="initrd"),
         sign=b"\\n",
     ),
     Rule(

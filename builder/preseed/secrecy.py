@@ -69,7 +69,7 @@ class Secrecy:
         return ShownLine(before + MASK + _text(data[last:end]), column, column + len(_text(data[first:last])))
 
     def hide(self, message: str, line: int) -> str:
-        """A message about this line of the file, without secrets; words of questions' names are none, nor is `root's`."""
+        """A message about this line of the file, without secrets; words of questions' names and `root's` are none."""
         words = {*self._secrets, *(word for item in self._items(line) for word in _words(item))}
         for word in sorted(words, key=len, reverse=True):
             for form in {word, repr(word)[1:-1]}:

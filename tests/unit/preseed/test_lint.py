@@ -80,7 +80,6 @@ def test_the_page_is_the_tables(request: pytest.FixtureRequest) -> None:
         pytest.param(b"o a/b string x \\\r\n y\r\n", [("L112", 1)], id="CRLF behind a backslash"),
         pytest.param(b"o a/b str\n", [("L119", 1)], id="a nickname of a type without a value"),
         pytest.param(b"d-i a/b none\n", [("L121", 1)], id="none is no type"),
-        pytest.param(b"d-i a/b string \\\n  x\\ny\n", [("L125", 2)], id="backslash n in the second line"),
     ],
 )
 def test_findings(data: bytes, expected: list[tuple[str, int]]) -> None:

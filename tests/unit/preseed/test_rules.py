@@ -198,7 +198,9 @@ def test_commands_are_cut_at_what_separates_them() -> None:
     assert [words[0] for words in found] == ["one", "two", "three", "four"]
 
 
-@pytest.mark.parametrize(("loading", "expected"), [("initrd", ["L125"]), (None, ["L125"]), ("network", [])])
+@pytest.mark.parametrize(("loading", "expected"), [("initrd", ["L125"]), (None, []), ("file", []), ("network", [])])
 def test_a_newline_sign_does_harm_to_what_debconf_reads_from_disk(loading: Loading | None, expected: list[str]) -> None:
-    file = parse_preseed(b"d-i preseed/late_command string printf 'a\\nb' >/target/etc/x\n")
-    assert [finding.code for finding in lint(file, given=Given(loading=loading))] == expected
+    file = parse_preseed(b"d-i preseed/late_command string \\\n  printf 'a\\nb' >/target/etc/x\n")
+    found = lint(file, given=Given(loading=loading))
+    assert [finding.code for finding in found] == expected
+    assert {finding.place.line for finding in found} <= {2}
