@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 from builder.errors import BuilderError
 from builder.host import files
+from tests import mounts
 
 CHILD = "import sys, time; from pathlib import Path; from builder.host import files; final = Path(sys.argv[1]);"
 
@@ -185,36 +185,13 @@ def test_another_file_system_is_copied_to(tmp_path: Path, small_disk: Path) -> N
 @pytest.fixture(scope="module")
 def reflinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An XFS with shared blocks in a file, mounted; skipped where that cannot be had."""
-    yield from mounted(
-        tmp_path_factory.mktemp("xfs"), "400M", ["mkfs.xfs", "-q", "-m", "reflink=1"], ["-o", "loop"], "xfs"
-    )
+    yield from mounts.xfs(tmp_path_factory.mktemp("xfs"))
 
 
 @pytest.fixture(scope="module")
 def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A file system of 16 MB; skipped where none can be mounted."""
-    yield from mounted(tmp_path_factory.mktemp("small"), "", [], ["-o", "size=16M"], "tmpfs")
-
-
-def mounted(folder: Path, size: str, make: list[str], options: list[str], kind: str) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip(f"mounting {kind} needs root")
-    if make and not shutil.which(make[0]):
-        pytest.skip(f"{make[0]} is not installed")
-    image, place = folder / "image", folder / "mnt"
-    place.mkdir()
-    if make:
-        subprocess.run(["truncate", "--size", size, image], check=True)
-        subprocess.run([*make, image], check=True)
-    mount = subprocess.run(
-        ["mount", "-t", kind, *options, image if make else "none", place], capture_output=True, text=True, check=False
-    )
-    if mount.returncode:
-        pytest.skip(f"no {kind} can be mounted here: {mount.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
+    yield from mounts.mounted(tmp_path_factory.mktemp("small"), "", [], ["-o", "size=16M"], "tmpfs")
 
 
 @pytest.mark.parametrize("skip", [0, 4096, 8192])
