@@ -23,6 +23,7 @@ wireshark-common x11-common xdm xserver-xorg-legacy
 # are read; libc6 asks without such a dependency (it uses debconf only where there is one).
 ASKING_PACKAGES: frozenset[str] = frozenset(_ASKING.split())
 ASKING_WITHOUT_DEPENDENCY = frozenset({"libc6"})
+NOT_LOOKED_INTO = "it is not among the packages that are looked into"  # why the others are unread
 # A .deb with the same templates file as a udeb of its source: debian/user-setup-udeb.templates is user-setup's, too.
 TWINS = {"user-setup-udeb": "user-setup"}
 # What packages own besides names that begin with their own; taken from those of bookworm and trixie that were read.

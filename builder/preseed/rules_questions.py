@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from builder.findings import Severity
 from builder.preseed.catalogue import Unknown, Unread
 from builder.preseed.commands import command_entries
+from builder.preseed.owners import NOT_LOOKED_INTO
 from builder.preseed.rule import INSTALLER, Failing, Problem, Rule, Subject
 from builder.preseed.rules_fields import TYPES
 from builder.preseed.syntax import Entry
@@ -188,10 +189,18 @@ def _unread(subject: Subject) -> Iterator[Problem]:
         if isinstance(answer, Unread):
             owners = ", ".join(answer.owners[:3]) + (" ..." if len(answer.owners) > 3 else "")
             message = f"{name} cannot be judged: the catalogue was made without {owners}"
-            yield Problem(entry.question.start, message, "make it anew where the mirror has it: domu catalogue update")
+            yield Problem(entry.question.start, message, _where_else(subject, answer))
         elif _of_other_archives(subject, entry, answer):
             message = f"{name} cannot be judged: no package that was looked into has such questions"
             yield Problem(entry.question.start, message, "remove it, unless a package from elsewhere asks it")
+
+
+def _where_else(subject: Subject, answer: Unread) -> str:
+    """What to do about a package that was not read: the mirror lacked it, or nobody looks into it."""
+    unread = subject.given.catalogue.unread if subject.given.catalogue else ()
+    if any(one.why == NOT_LOOKED_INTO for one in unread if one.package in answer.owners):
+        return f"where it is installed, this lists its questions: debconf-show {answer.owners[0]}"
+    return "make it anew where the mirror has it: domu catalogue update"
 
 
 def _kept_from_target(subject: Subject) -> Iterator[Problem]:
@@ -317,7 +326,8 @@ RULES = (
         _unread,
         "A package that may own it could not be read when the catalogue was made, or is none of Debian's main archive, "
         "so nothing is known of it.",
-        "`domu catalogue update` makes the catalogue anew from a mirror that has the package.",
+        "`domu catalogue update` makes the catalogue anew from a mirror that has the package. Most packages are not "
+        "looked into: `debconf-show` lists the questions of one that is installed.",
         failing=(
             Failing(b"bind9 bind9/start-as-user string bind\n", 1),
             Failing(b"firmware-ipw2x00 firmware-ipw2x00/license/accepted boolean true\n", 1),

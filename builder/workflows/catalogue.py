@@ -32,14 +32,13 @@ from builder.media.release import Digest
 from builder.media.udebs import Present, parse_present
 from builder.preseed.catalogue import Catalogue, Provenance
 from builder.preseed.catalogue_form import write_compact
-from builder.preseed.owners import ASKING_PACKAGES, ASKING_WITHOUT_DEPENDENCY, TWINS
+from builder.preseed.owners import ASKING_PACKAGES, ASKING_WITHOUT_DEPENDENCY, NOT_LOOKED_INTO, TWINS
 from builder.progress import Progress, Silence
 from builder.workflows.access import Access, SuiteAccess, Terms
 from builder.workflows.media import obtain
 
 SOURCE_ORDER = ("images", "package")
 NOT_THERE = "the mirror does not have it"
-NOT_WANTED = "it is not among the packages that are looked into"
 # Bytes. Larger udebs are libraries, kernels and fonts; a larger .deb that asks something is a rare program.
 _LARGEST: Mapping[Provenance, int] = {"udeb": 3_000_000, "deb": 8_000_000, "source": 4_000_000}
 _AT_ONCE = 6  # connections to one mirror
@@ -127,7 +126,7 @@ def _read_debs(access: Access, archive: SuiteAccess, maker: Maker, arch: str, ab
     found = [asking.packages[name] for name in sorted(chosen)]
     _read_packages(access, maker, [_wanted(package) for package in found], "deb")
     for name in sorted(asking.askers - chosen - set(TWINS.values())):
-        maker.pass_over(name, NOT_WANTED)
+        maker.pass_over(name, NOT_LOOKED_INTO)
     twins = {TWINS[udeb.package.name]: udeb.package for udeb in absent if udeb.package.name in TWINS}
     same = [
         asking.packages[name] for name, udeb in twins.items() if _version(asking.packages.get(name)) == udeb.version
