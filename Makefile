@@ -20,7 +20,7 @@ demo: $(VENV)/.runs ## build a sample guest from real, verified Debian media int
 
 test: $(VENV)/.tests ## run the test suite (TESTS=tests/unit for a part)
 	@.ci/debian-packages test
-	$(BIN)/pytest -m 'not boot and not lab' $(TESTS)
+	$(BIN)/pytest -m 'not boot and not lab and not public' $(TESTS)
 
 lint: $(VENV)/.tests ## ruff and mypy --strict
 	$(BIN)/ruff check .
