@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from builder.errors import BuilderError
@@ -37,6 +37,11 @@ class CdImage:
         """Of the release, for comparing: (13, 2, 0); empty when the name tells none."""
         match = re.search(r"-([0-9]+(?:\.[0-9]+)+)-", self.name)
         return tuple(map(int, match[1].split("."))) if match else ()
+
+
+def may_vouch(keyring: str, signers: Collection[str]) -> bool:
+    """Whether one of these primary keys may sign ISOs: of Debian's role keys the CD team's, of any other keyring all."""
+    return keyring != ROLE_KEYRING or not CD_KEYS.isdisjoint(signers)
 
 
 def find_netinst(listing: Mapping[str, str], *, suite: str, arch: str) -> CdImage:

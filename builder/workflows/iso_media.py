@@ -13,7 +13,7 @@ from builder.host.fetch import Fetcher, MismatchError, NotFoundError, RefusedErr
 from builder.host.site import Site
 from builder.host.store import Blob, Store
 from builder.host.trust import SignatureError, verify_detached
-from builder.media.cdimage import CD_KEYS, ROLE_KEYRING, SIGNATURE, SUMS, CdImage, find_netinst, find_pinned
+from builder.media.cdimage import SIGNATURE, SUMS, CdImage, find_netinst, find_pinned, may_vouch
 from builder.media.mirror import Mirror
 from builder.media.release import Digest, parse_sha256sums
 from builder.profile.model import Guest
@@ -101,7 +101,7 @@ def _sums(access: Access, keyring: Path, *, fresh: bool) -> str:
     except NotFoundError as error:
         raise NotFoundError(error.message, f"iso_mirror is the folder that holds {SUMS} and {SIGNATURE}") from error
     signers = verify_detached(data, signature, what=SUMS, keyring=keyring, runner=access.runner)
-    if str(keyring) == ROLE_KEYRING and not CD_KEYS & set(signers):
+    if not may_vouch(str(keyring), signers):
         raise SignatureError(
             f"{SUMS} is signed by {', '.join(signers)}, no key of the CD team's", "take another mirror"
         )
