@@ -77,6 +77,7 @@ def write_joined(
                     source.fileno(), 0, handle, os.lseek(handle, 0, os.SEEK_CUR), os.fstat(source.fileno()).st_size
                 )
         with os.fdopen(handle, "rb", closefd=False) as written:
+            written.seek(0)
             check(written)
 
 

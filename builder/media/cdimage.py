@@ -40,7 +40,7 @@ class CdImage:
 
 
 def may_vouch(keyring: str, signers: Collection[str]) -> bool:
-    """Whether one of these primary keys may sign ISOs: of Debian's role keys the CD team's, of any other keyring all."""
+    """Whether one of these keys may sign ISOs: of Debian's role keys the CD team's, of any other keyring all."""
     return keyring != ROLE_KEYRING or not CD_KEYS.isdisjoint(signers)
 
 

@@ -160,6 +160,33 @@ def test_front_and_base_are_joined(tmp_path: Path, skip: int) -> None:
     assert found == b"F" * 4096 + BASE[skip:]
 
 
+def test_bytes_and_files_are_joined_and_looked_at_before_the_name(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(range(256)) * 10_000)
+    whole = b"front" + (tmp_path / "large").read_bytes() + b"behind"
+    seen: list[tuple[bytes, bool]] = []
+    files.write_joined(
+        [b"front", tmp_path / "large", b"behind"],
+        tmp_path / "out",
+        mode=0o600,
+        check=lambda stream: seen.append((stream.read(), (tmp_path / "out").exists())),
+    )
+    assert (tmp_path / "out").read_bytes() == whole
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
+    assert seen == [(whole, False)]
+
+
+def test_what_the_check_refuses_leaves_the_old_file(tmp_path: Path) -> None:
+    def refuse(_stream: object) -> None:
+        raise BuilderError("not sound")
+
+    (tmp_path / "out").write_bytes(b"old")
+    with pytest.raises(BuilderError, match="not sound"):
+        files.write_joined([b"new"], tmp_path / "out", mode=0o600, check=refuse)
+    with pytest.raises(BuilderError, match="missing: No such file"):
+        files.write_joined([b"new", tmp_path / "missing"], tmp_path / "out", mode=0o600, check=refuse)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"out": b"old"}
+
+
 def test_a_base_that_is_too_short_or_missing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base").write_bytes(b"short")
     with pytest.raises(BuilderError, match="less than 4096 bytes"):
