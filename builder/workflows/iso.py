@@ -17,6 +17,7 @@ from builder.host.iso import Stretch, copy_ranges, md5s_of, opened, side_by_side
 from builder.host.known_initrds import KnownInitrds
 from builder.image.initrd import InitrdFacts, InitrdPayload, check_files, read_initrd, segment
 from builder.image.iso.contents import Contents
+from builder.image.iso.links import read_links, resolve
 from builder.image.iso.menus import Menu
 from builder.image.iso.plan import NeedsFullRewriteError
 from builder.image.iso.repack import Layout, NewFile, Order, Sums, plan_repack
@@ -202,14 +203,13 @@ def verify(path: Path, *, progress: Progress) -> Verified:
             return Verified(path, path.stat().st_size, checks)
         try:
             carried = read_carried(image, contents)
-            digests = read_digests(image, contents)
+            summed = _check_sums(image, contents, read_digests(image, contents), progress)
         except BuilderError as error:
             damaged = Check("files", "cannot be read", (Finding("I200", error.message, error.hint),))
             return Verified(path, contents.volume.size, (*checks, damaged))
         distinct = list({one.record.extent: one for one in carried}.values())
         bases = side_by_side(lambda one: _base_of(image.fileno(), one), distinct)
-        checks += (_check_sums(image, contents, digests, progress), check_carried(carried), *bases)
-        return Verified(path, contents.volume.size, checks)
+        return Verified(path, contents.volume.size, (*checks, summed, check_carried(carried), *bases))
 
 
 def _base_of(handle: int, one: Carried) -> Check:
@@ -231,17 +231,32 @@ def _base_of(handle: int, one: Carried) -> Check:
 def _check_sums(image: BinaryIO, contents: Contents, digests: dict[str, bytes] | None, progress: Progress) -> Check:
     if digests is None:
         return Check("md5sum.txt", "none", there=False)
-    found: list[Finding] = []
-    missing, right = set(digests), 0
     progress.start("md5sum.txt", contents.volume.size)
     try:
-        for path, size, digest in md5s_of(image.fileno(), find_files(image, contents, digests)):
-            progress.advance(size)
-            missing.discard(path)
-            right += digest == digests[path]
-            if digest != digests[path]:
-                found.append(Finding("I211", f"{path} is not what md5sum.txt says", _STALE))
+        wrong, missing = _compare(image, contents, digests, progress)
+        if missing:  # or named through a link
+            links = read_links(image, contents)
+            behind = {path: resolve(path, links) for path in missing}
+            wanted = {path: digests[name] for name, path in behind.items() if path and path != name}
+            more, nowhere = _compare(image, contents, wanted, progress)
+            wrong += more
+            missing = {name for name, path in behind.items() if path in nowhere or path not in wanted}
     finally:
         progress.finish()
+    found = [Finding("I211", f"{path} is not what md5sum.txt says", _STALE) for path in wrong]
     found += [Finding("I210", f"md5sum.txt names {path}, which is not there", _STALE) for path in sorted(missing)]
+    right = len(digests) - len(wrong) - len(missing)
     return Check("md5sum.txt", f"{right} of {len(digests)} files are as it says", tuple(found[:_MOST_SHOWN]))
+
+
+def _compare(
+    image: BinaryIO, contents: Contents, digests: Mapping[str, bytes], progress: Progress
+) -> tuple[list[str], set[str]]:
+    """The files with another digest, and those that are not there."""
+    wrong, missing = [], set(digests)
+    for path, size, digest in md5s_of(image.fileno(), find_files(image, contents, digests)):
+        progress.advance(size)
+        missing.discard(path)
+        if digest != digests[path]:
+            wrong.append(path)
+    return wrong, missing

@@ -355,6 +355,47 @@ def test_verify_finds_nothing_in_what_debians_tools_made(iso: Path) -> None:
     assert {check.what for check in seen.checks} >= {"volume", "El Torito", "MBR", "GPT", "md5sum.txt", "preseed"}
 
 
+def many_names(folder: Path, names: Mapping[str, str]) -> Path:
+    """A netinst in which files have further names, with md5sum.txt for all of them."""
+    tree = images.netinst_tree(packages=1)
+    tree.same |= names
+    del tree.files["md5sum.txt"]
+    tree.files["md5sum.txt"] = tree.sums()
+    return images.netinst(folder, tree)
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        pytest.param({f"x/{n}": "install.amd/initrd.gz" for n in range(60)}, "many times as large", id="to be summed"),
+        pytest.param(
+            {f"install.x{n}/initrd.gz": "install.amd/initrd.gz" for n in range(60)}, "more initrds", id="initrds"
+        ),
+    ],
+)
+def test_one_file_under_many_names_keeps_nobody_busy(tmp_path: Path, names: Mapping[str, str], complaint: str) -> None:
+    (finding,) = verify(many_names(tmp_path, names), progress=Silence()).findings
+    assert finding.code == "I200"
+    assert complaint in finding.message
+
+
+def test_md5sum_may_name_files_through_links(tmp_path: Path) -> None:
+    """The test image has debian -> . and dists/stable -> bookworm."""
+    tree = images.netinst_tree(packages=1)
+    release = hashlib.md5(tree.files["dists/bookworm/Release"], usedforsecurity=False).hexdigest()
+    lines = [
+        f"{release}  ./{path}/Release\n"
+        for path in ("dists/stable", "debian/dists/stable", "debian/debian/dists/bookworm")
+    ]
+    lines += [f"{'0' * 32}  ./debian/.disk/info\n", f"{release}  ./dists/stable/none\n"]
+    tree.files["md5sum.txt"] += "".join(lines).encode()
+    seen = verify(images.netinst(tmp_path, tree), progress=Silence())
+    assert {(finding.code, finding.message) for finding in seen.findings} == {
+        ("I211", "/.disk/info is not what md5sum.txt says"),
+        ("I210", "md5sum.txt names /dists/stable/none, which is not there"),
+    }
+
+
 def test_verify_says_when_the_base_wins(tmp_path: Path) -> None:
     """Somebody packs a preseed of his own into an initrd that has ours in front, as old guides tell."""
     front = initrd.segment(WISH.payloads)

@@ -37,6 +37,7 @@ class Record(NamedTuple):
     size: int
     flags: int
     odd: bool  # an extended attribute record or interleaved, which Debian's images never are
+    link: str = ""  # what a symbolic link holds
 
     @property
     def is_folder(self) -> bool:
@@ -51,6 +52,7 @@ class _Names:
     name: bytes = b""
     child: int = 0  # CL: where the directory is that this entry stands for
     relocated: bool = False  # RE: this one is named elsewhere
+    link: bytes = b""
 
 
 @dataclass(slots=True)
@@ -139,7 +141,8 @@ def _record(state: _Walk, raw: bytes, place: int, path: str, number: int) -> tup
     role = "moved" if names.child else "entry"
     if role == "entry" and size and extent + -(-size // SECTOR) > state.volume.size // SECTOR:
         raise IsoError(f"{path}/{name} ends beyond the image: {size} bytes from sector {extent} on")
-    return Record(f"{path}/{name}", role, place, len(raw), extent, size, flags, odd), names
+    link = names.link.decode(errors="surrogateescape")
+    return Record(f"{path}/{name}", role, place, len(raw), extent, size, flags, odd, link), names
 
 
 def _plain_name(state: _Walk, identifier: bytes, rock_ridge: bytes) -> str:
@@ -169,6 +172,8 @@ def _names(state: _Walk, raw: bytes) -> _Names:
             mark, body = area[:2], area[4:length]
             if mark == b"NM" and body and not body[0] & 0x06:  # not "this directory", "the parent"
                 found.name += body[1:]
+            elif mark == b"SL":
+                found.link += _link_parts(body[1:])
             elif mark == b"CL" and len(body) >= 8:
                 found.child = both32(body, 0)
             elif mark == b"RE":
@@ -185,6 +190,16 @@ def _names(state: _Walk, raw: bytes) -> _Names:
             raise IsoError(f"a continuation area of {size} bytes at sector {sector} leaves its sector")
         area = read_at(state.image, sector * SECTOR + offset, size)
     raise IsoError("a record's continuation areas do not end")
+
+
+def _link_parts(parts: bytes) -> bytes:
+    """The components in an SL field (RRIP 4.1.3), each with a slash behind unless it goes on."""
+    found = b""
+    while len(parts) >= 2 and len(parts) >= 2 + parts[1]:
+        flags, text = parts[0], parts[2 : 2 + parts[1]]
+        found += {0x02: b".", 0x04: b"..", 0x08: b""}.get(flags & 0x0E, text) + b"/" * (not flags & 1)
+        parts = parts[2 + parts[1] :]
+    return found
 
 
 def _size_of(state: _Walk, extent: int) -> int:

@@ -26,6 +26,7 @@ INITRD = re.compile(r"(?P<folder>(?:/install(?:\.[a-z0-9]+)?)?)(?P<kind>/gtk|/xe
 KERNELS = ("vmlinuz", "linux")
 ORIGINAL = "original.gz"
 LARGEST_MENU = 1 << 20
+MOST_INITRDS = 48  # each is unpacked to be looked at
 WANTED = re.compile(
     rf"{INITRD.pattern}|(?:/install(?:\.[a-z0-9]+)?)?(?:/(?:vmlinuz|linux|{re.escape(ORIGINAL)}))?"
     rf"|{'|'.join(map(re.escape, [*menus.CONFIGS, sums.PATH]))}|/\.disk/info|/dists/[a-z]+"
@@ -138,6 +139,8 @@ def find_initrds(contents: Contents) -> dict[str, Record]:
     found = {path: record for path, record in contents.files.items() if INITRD.fullmatch(path)}
     if not found:
         raise IsoError("the ISO has no installer of Debian's: there is neither /install.*/initrd.gz nor /initrd.gz")
+    if len(found) > MOST_INITRDS:
+        raise IsoError(f"the ISO has {len(found)} initrds, more than Debian has architectures and kinds")
     for path, record in found.items():
         if record.is_folder or record.size < initrd.HEAD:
             raise IsoError(f"{path} is no initrd")

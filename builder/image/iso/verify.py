@@ -19,7 +19,7 @@ from builder.image.iso.boot import BIOS, UEFI, BootImage, InfoTable, boot_sum, f
 from builder.image.iso.contents import Contents, read_contents, sectors_of, tables_of
 from builder.image.iso.hybrid import LBA, gpt_partitions, wants_isolinux_word
 from builder.image.iso.records import MORE, Record, read_path_table, walk
-from builder.image.iso.repack import INITRD, ORIGINAL
+from builder.image.iso.repack import INITRD, MOST_INITRDS, ORIGINAL
 from builder.image.iso.volume import SECTOR, IsoError, read_at
 
 _WANTED = re.compile(
@@ -28,6 +28,7 @@ _WANTED = re.compile(
 )
 _LARGEST_BOOT_IMAGE = 1 << 20  # isolinux.bin has 40 KiB
 _SHOWN = 5
+_MOST_TIMES = 4  # the same bytes may be read, under several names
 Span = tuple[int, int]
 _TRUNCATED = "fetch the ISO again, or make it anew from Debian's"
 
@@ -247,11 +248,18 @@ def read_digests(image: BinaryIO, contents: Contents) -> dict[str, bytes] | None
 
 
 def find_files(image: BinaryIO, contents: Contents, paths: Container[str]) -> Iterator[tuple[str, list[Span]]]:
-    """Path and stretches (offset, size) in the image of each of these files that is there."""
+    """Path and stretches (offset, size) in the image of each of these files that is there.
+
+    IsoError where they are more than the image could hold but for a few links: reading them would not end soon.
+    """
     pieces: list[Span] = []
+    left = contents.volume.size * _MOST_TIMES
     for one in walk(image, contents.volume, contents.volume.descriptors[0]):
         if one.role == "entry" and not one.is_folder and one.path in paths:
             pieces.append((one.extent * SECTOR, one.size))
+            left -= one.size
+            if left < 0:
+                raise IsoError("the ISO's files are many times as large as the ISO")
             if not one.flags & MORE:
                 yield one.path, pieces
                 pieces = []
@@ -260,6 +268,8 @@ def find_files(image: BinaryIO, contents: Contents, paths: Container[str]) -> It
 def read_carried(image: BinaryIO, contents: Contents) -> list[Carried]:
     """Every initrd with what our segment in it holds; BuilderError for a damaged segment."""
     found = []
+    if sum(INITRD.fullmatch(path) is not None for path in contents.files) > MOST_INITRDS:
+        raise IsoError("the ISO has more initrds than Debian has architectures and kinds")
     for path, record in sorted(contents.files.items()):
         if not INITRD.fullmatch(path) or record.is_folder:
             continue
