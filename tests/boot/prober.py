@@ -24,8 +24,8 @@ from builder.image.initrd import InitrdPayload, segment
 
 GUEST_MIRROR = "10.0.2.100:3142"
 STILL = 5.0  # seconds without a word in syslog, with a GO that is not answered, that make a stop
-SILENCE = 100.0
-LIMIT = 900.0
+SILENCE = 180.0  # a busy machine is slow, not silent
+LIMIT = 1200.0
 MEMORY = "1024"
 DISK = "12G"
 _PROTOCOL = re.compile(r"debconf(?:\[\d+\])?: (-->|<--) ?(.*)$")
