@@ -1,6 +1,6 @@
 """The prediction holds: answers are taken away one at a time, and the installer stops where completeness says.
 
-`make predict-test`; docs/predict-test.md tells how, and has a run's output. Both suites take about half an hour.
+`make predict-test`; docs/predict-test.md tells how, and has a run's output. Both suites take about an hour.
 """
 
 from __future__ import annotations
