@@ -267,11 +267,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--processes", type=int, help="one per processor unless told otherwise")
     asked = parser.parse_args()
     subjects()
     started, counts, wrong = time.monotonic(), Counter[str](), []
     step = 250
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(asked.processes) as pool:
         firsts = range(asked.first, asked.first + asked.count, step)
         for some, bad in pool.map(run, firsts, [step] * len(firsts)):
             counts += some
@@ -280,7 +281,11 @@ def main() -> None:
         print(f"{number:>9}  {name}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{len(firsts) * step} images in {time.monotonic() - started:.0f} s, at most {peak:.0f} MB")
-    print("\n".join(wrong[:10]))
+    shown = Counter[str]()
+    for one in wrong:  # three of each kind whole, of the others the first line
+        kind = one.splitlines()[-1].partition(":")[0]
+        shown[kind] += 1
+        print(one if shown[kind] <= 3 else one.splitlines()[0])
     sys.exit(bool(wrong))
 
 

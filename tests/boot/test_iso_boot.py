@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,12 @@ class Way:
 
     firmware: str
     medium: str
+    screen: bool = True  # without, SeaBIOS shows the menus' text on the serial line, and takes keys from there
 
     def argv(self, image: Path, folder: Path) -> list[str]:
         """QEMU's arguments; `folder` gets the firmware's variables."""
         argv = ["-machine", "q35,smm=on" if self.firmware == "UEFI, Secure Boot" else "q35"]
+        argv += [] if self.screen else ["-vga", "none", "-machine", "graphics=off"]
         if self.firmware != "BIOS":
             secure = self.firmware != "UEFI"
             code, variables = ("secboot.fd", "ms.fd") if secure else ("fd", "fd")
@@ -106,7 +109,7 @@ def efi_files(loaders: Loaders) -> dict[str, bytes]:
     return {"boot/grub/efi.img": image, "EFI/debian/grub.cfg": STAGE, ".disk/info": b"Debian, for a test\n"}
 
 
-def netinst(media: Media, folder: Path) -> Path:
+def netinst(media: Media, folder: Path, *, delay: int = 1) -> Path:
     """A netinst of bookworm as debian-cd lays it out, with a real kernel and initrd, repacked."""
     linux, initrd = (
         blob.path.read_bytes() for blob in (media.netboot["bookworm"].kernel, media.netboot["bookworm"].initrd)
@@ -114,27 +117,27 @@ def netinst(media: Media, folder: Path) -> Path:
     tree = images.netinst_tree(text=initrd, gtk=initrd)
     tree.files |= {"install.amd/vmlinuz": linux, **efi_files(media.loaders)}
     tree.files["md5sum.txt"] = tree.sums()
-    return repacked(images.netinst(folder, tree), folder)
+    return repacked(images.netinst(folder, tree), folder, delay)
 
 
-def mini(media: Media, folder: Path) -> Path:
+def mini(media: Media, folder: Path, *, delay: int = 1) -> Path:
     """trixie's mini.iso as debian-installer lays it out, repacked."""
     linux, initrd = (
         blob.path.read_bytes() for blob in (media.netboot["trixie"].kernel, media.netboot["trixie"].initrd)
     )
     tree = images.mini_tree(initrd=initrd)
     tree.files |= {"linux": linux, **efi_files(media.loaders)}
-    return repacked(images.mini(folder, tree), folder)
+    return repacked(images.mini(folder, tree), folder, delay)
 
 
-def repacked(iso: Path, folder: Path) -> Path:
+def repacked(iso: Path, folder: Path, delay: int) -> Path:
     """By the library, as `domu iso repack` does, and once more over itself."""
     preseed = InitrdPayload(b"d-i preseed/early_command string /domu/report\n", 0o600)
     payloads = {"/preseed.cfg": preseed, "/domu/report": InitrdPayload(REPORT.encode(), 0o755)}
     known = KnownInitrds(folder / "known")
     earlier = Wish({"/preseed.cfg": InitrdPayload(b"# an earlier one, which must be gone\n")}, delay=9)
     repack(iso, earlier, folder / "once.iso", known=known, progress=Silence())
-    wish = Wish(payloads, delay=1, shared=("console=ttyS0",))
+    wish = Wish(payloads, delay=delay, shared=("console=ttyS0",))
     repack(folder / "once.iso", wish, folder / "repacked.iso", known=known, progress=Silence())
     return folder / "repacked.iso"
 
@@ -230,11 +233,21 @@ def test_the_image_starts_by_itself(made: Callable[[str], Path], tmp_path: Path,
     assert done.found["secure"] == ("yes" if "Secure" in way.firmware else "no")
 
 
+# With time to choose.
+WAITING: Mapping[str, Callable[[Media, Path], Path]] = {
+    "netinst of bookworm, repacked": partial(netinst, delay=120),
+    "mini.iso of trixie, repacked": partial(mini, delay=120),
+    "trixie, mastered": mastered("trixie", delay=120),
+}
+
+
 @pytest.mark.parametrize("way", [Way("BIOS", "CD"), Way("UEFI", "CD")], ids=str)
-def test_the_installer_as_it_was_can_be_chosen(media: Media, tmp_path: Path, way: Way) -> None:
-    image = mastered("trixie", delay=120)(media, tmp_path)
-    # The second entry: an arrow down, and Enter. Debian's installer then asks its first question.
-    done = boot(image, way, tmp_path, keys={"Installation by hand": b"\x1b[B\r"}, until="language")
-    print(f"\n| by hand | {way} | {done.seconds:.0f} s |")
+@pytest.mark.parametrize("name", WAITING)
+def test_the_installer_as_it_was_can_be_chosen(media: Media, tmp_path: Path, name: str, way: Way) -> None:
+    image = WAITING[name](media, tmp_path)
+    # Below the entry that starts by itself: an arrow down, and Enter. Debian's installer then asks its first question.
+    keys = {"Installation by hand": b"\x1b[B\r"}
+    done = boot(image, replace(way, screen=False), tmp_path, keys=keys, until="language")
+    print(f"\n| {name} | by hand | {way} | {done.seconds:.0f} s |")
     assert "language" in done.console, done.console[-2000:]
     assert not done.found

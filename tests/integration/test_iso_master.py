@@ -98,7 +98,9 @@ def test_the_image_is_sound_private_and_carries_the_preseed(bench: Bench) -> Non
 
 def test_xorriso_sgdisk_and_fsck_find_nothing_wrong(bench: Bench, tmp_path: Path) -> None:
     image = str(bench.master().path)
-    report = tool("xorriso", "-indev", image, "-report_el_torito", "plain", "-report_system_area", "plain").text
+    done = tool("xorriso", "-indev", image, "-report_el_torito", "plain", "-report_system_area", "plain")
+    assert not re.search("FAILURE|SORRY|WARNING", done.stderr.decode())
+    report = done.text
     assert "El Torito img opts :   1  boot-info-table" in report
     assert re.search(r"System area summary: .*cyl-align-on GPT", report)
     assert "GPT partition path :   2  /boot/grub/efi.img" in report

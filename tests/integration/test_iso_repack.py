@@ -22,7 +22,7 @@ from builder.image.initrd import InitrdPayload
 from builder.image.iso import plan
 from builder.image.iso.plan import NeedsFullRewriteError
 from builder.image.iso.records import walk
-from builder.image.iso.volume import SECTOR, read_volume
+from builder.image.iso.volume import SECTOR, pack_both32, read_volume
 from builder.progress import Silence
 from builder.workflows import iso as workflow
 from builder.workflows.iso import Repacked, Wish, repack, verify
@@ -260,6 +260,36 @@ def test_an_image_with_udf_is_written_anew(tmp_path: Path) -> None:
     read.get_file_from_iso_fp(out, udf_path="/install.amd/initrd.gz")
     read.close()
     assert out.getvalue() == content(tmp_path / "new.iso", "/install.amd/initrd.gz")
+
+
+def with_menu_at(iso: Path, path: str) -> None:
+    """Let the records of isolinux's menu, in all trees, point at another file's sectors."""
+    with iso.open("r+b") as image:
+        volume = read_volume(image)
+        for tree in volume.descriptors:
+            there = {one.path: one for one in walk(image, volume, tree)}
+            image.seek(there["/isolinux/isolinux.cfg"].place + 2)
+            image.write(pack_both32(there[path].extent))
+
+
+@pytest.mark.parametrize("way", ["patched", "written anew"])
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        pytest.param("/install.amd/xen/debian.cfg", "two files begin at sector", id="one that stays as it is"),
+        pytest.param("/boot/grub/grub.cfg", "two files begin|shares its sectors", id="the other menu"),
+    ],
+)
+def test_a_menu_that_lies_where_another_file_does_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest, way: str, path: str, complaint: str
+) -> None:
+    if way == "written anew":
+        request.getfixturevalue("forced")
+    iso = images.netinst(tmp_path, images.small_tree())
+    with_menu_at(iso, path)
+    with pytest.raises(BuilderError, match=complaint):
+        do(iso, tmp_path / "out.iso")
+    assert not (tmp_path / "out.iso").exists()
 
 
 def test_an_image_with_a_second_volume_is_refused(tmp_path: Path) -> None:

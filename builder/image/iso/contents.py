@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from builder.image.iso.boot import BootImage, read_catalog
 from builder.image.iso.hybrid import Hybrid, read_hybrid
 from builder.image.iso.records import MORE, Record, has_rock_ridge, walk
-from builder.image.iso.volume import SECTOR, SYSTEM_AREA, Kind, Volume, read_at, read_volume
+from builder.image.iso.volume import SECTOR, SYSTEM_AREA, IsoError, Kind, Volume, read_at, read_volume
 
 
 class Row(NamedTuple):
@@ -94,6 +94,22 @@ def _note(contents: Contents, named: dict[str, Record], record: Record, wanted: 
         if record.flags & MORE or record.path in named:
             contents.split.add(record.path)
         named.setdefault(record.path, record)
+
+
+def check_shared(contents: Contents, sizes: Mapping[int, int]) -> None:
+    """See that all that begins at these sectors has these bytes, as links change together; else IsoError."""
+    for row in contents.rows:
+        if sizes.get(row.extent, row.size) != row.size:
+            raise IsoError(f"two files begin at sector {row.extent}, of {row.size} and of {sizes[row.extent]} bytes")
+
+
+def names_at(image: BinaryIO, contents: Contents, starts: Collection[int]) -> dict[int, list[str]]:
+    """The names of the files that begin at these sectors, hard links too, in the primary tree."""
+    found: dict[int, list[str]] = {start: [] for start in starts}
+    for record in walk(image, contents.volume, contents.volume.descriptors[0]):
+        if record.role == "entry" and record.size and record.extent in found:
+            found[record.extent].append(record.path)
+    return {start: sorted(paths) for start, paths in found.items()}
 
 
 def tables_of(contents: Contents) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ from pycdlib.pycdlibexception import PyCdlibException
 from builder.image import initrd
 from builder.image.iso import sums
 from builder.image.iso.boot import BIOS, find_image
-from builder.image.iso.contents import Contents, read_contents
+from builder.image.iso.contents import Contents, check_shared, names_at, read_contents
 from builder.image.iso.hybrid import ISOLINUX_WORD, LBA, move_tables, wants_isolinux_word
 from builder.image.iso.plan import CYLINDER, PADDING, bounds_of
 from builder.image.iso.records import Record, walk
@@ -105,20 +105,24 @@ def rewrite(image: BinaryIO, out: BinaryIO, order: Order) -> Rewritten:
 
 def _replace(iso: pycdlib.PyCdlib, image: BinaryIO, old: Contents, order: Order) -> Iterator[tuple[str, bytes]]:
     """Give pycdlib the new initrds and menus, once per file whatever its links; yields the menus."""
-    done = set()
-    for path, record in find_initrds(old).items():
+    initrds = {record.extent: (path, record) for path, record in find_initrds(old).items()}
+    found = list(new_menus(image, old, choose_menu(old, order)))
+    configs = {record.extent: (record, data) for record, data in found}
+    if len(configs) < len(found) or configs.keys() & initrds.keys():
+        raise IsoError(f"{found[0][0].path} shares its sectors with another file that is to change")
+    changing = {start: record.size for start, (_, record) in initrds.items()}
+    check_shared(old, changing | {start: record.size for start, (record, _) in configs.items()})
+    for path, record in initrds.values():
         if path in old.split or record.odd:
             raise IsoError(f"{path} is in several pieces, which no initrd of Debian's is")
-        if record.extent in done:
-            continue
-        done.add(record.extent)
         skip = initrd.front_length(read_at(image, record.extent * SECTOR, initrd.HEAD))
         rest = record.size - skip
         source = _stream(order.front, image, record.extent * SECTOR + skip, rest)
         iso.update_file_contents_fp(source, len(order.front) + rest, rr_path=path)
-    for record, data in new_menus(image, old, choose_menu(old, order)):
+    names = names_at(image, old, configs)
+    for start, (record, data) in configs.items():
         iso.update_file_contents_fp(io.BytesIO(data), len(data), rr_path=record.path)
-        yield record.path, data
+        yield from ((path, data) for path in names[start])
 
 
 def _add_original(iso: pycdlib.PyCdlib, image: BinaryIO, old: Contents, path: str, original: str) -> None:

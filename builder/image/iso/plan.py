@@ -187,7 +187,7 @@ def _fixtures(contents: Contents) -> Iterator[tuple[int, int]]:
     ]
     booted = [(one.sector, max(1, sectors_of(one.count * LBA))) for one in contents.images]
     for start, count in (*tables_of(contents), *booted, *inside):
-        if start + count <= contents.volume.sectors and count < 1 << 23:
+        if 0 < count < 1 << 23 and start + count <= contents.volume.sectors:
             yield start, count
 
 

@@ -210,7 +210,10 @@ def _size_of(state: _Walk, extent: int) -> int:
 
 def read_path_table(image: BinaryIO, tree: Descriptor, *, big: bool) -> Iterator[tuple[int, int]]:
     """Sector of each directory in the first path table of one byte order, and where that number stands in the image."""
-    place = (tree.tables.big if big else tree.tables.little)[0]
+    places = tree.tables.big if big else tree.tables.little
+    if not places:
+        raise IsoError(f"the {tree.kind} tree has no path table in one byte order")
+    place = places[0]
     if tree.tables.size > _LARGEST_PATH_TABLE:
         raise IsoError("a path table is larger than any can be")
     data = read_at(image, place * SECTOR, tree.tables.size)

@@ -7,18 +7,18 @@ the segment, on a sector of its own, so that a further directory entry shows it 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from builder.image import initrd
 from builder.image.iso import menus, sums
-from builder.image.iso.contents import Contents, read_contents
+from builder.image.iso.contents import Contents, check_shared, names_at, read_contents
 from builder.image.iso.directory import with_entry
 from builder.image.iso.hybrid import Write
 from builder.image.iso.menus import Menu
 from builder.image.iso.plan import Copy, NeedsFullRewriteError, Placement, copies, patches, place
-from builder.image.iso.records import Record, walk
+from builder.image.iso.records import Record
 from builder.image.iso.volume import SECTOR, IsoError, Kind, pack_both32, read_at
 
 # debian-cd's and mini.iso's places; text, GTK and Xen
@@ -88,6 +88,7 @@ class _Draft:
     """Files that change, by first sector: bytes in front, and how much of the old file is left out there."""
 
     contents: Contents
+    old: dict[int, int] = field(default_factory=dict)  # what they have now, in bytes
     sizes: dict[int, int] = field(default_factory=dict)
     fresh: dict[int, bytes] = field(default_factory=dict)
     skipped: dict[int, int] = field(default_factory=dict)  # initrds: bytes of an earlier segment
@@ -124,8 +125,9 @@ def plan_repack(image: BinaryIO, order: Order) -> Layout:
         _draft_initrd(image, draft, record, order.front)
     menu = choose_menu(contents, order)
     _draft_menus(image, draft, menu)
-    draft.paths = _paths(image, contents, draft.sizes)
+    draft.paths = names_at(image, contents, draft.sizes)
     listed = _draft_sums(image, draft)
+    check_shared(contents, draft.old)
     original = _draft_original(image, draft, menu)
     ignored = [record.place for record in original.aliases]
     placement = place(image, contents, draft.sizes, ignored=ignored)
@@ -167,6 +169,14 @@ def _check_piece(contents: Contents, record: Record) -> None:
             raise NeedsFullRewriteError(f"{record.path} is another file in the {tree} tree")
 
 
+def _claim(draft: _Draft, record: Record) -> None:
+    """Note that a file changes, which is none of the others that do."""
+    _check_piece(draft.contents, record)
+    if record.extent in draft.old:
+        raise IsoError(f"{record.path} shares its sectors with another file that is to change")
+    draft.old[record.extent] = record.size
+
+
 def _draft_initrd(image: BinaryIO, draft: _Draft, record: Record, front: bytes) -> None:
     _check_piece(draft.contents, record)
     head = read_at(image, record.extent * SECTOR, initrd.HEAD)
@@ -176,6 +186,7 @@ def _draft_initrd(image: BinaryIO, draft: _Draft, record: Record, front: bytes) 
     start = read_at(image, record.extent * SECTOR + skip, 6)
     if not initrd.compression_of(start):
         raise IsoError(f"{record.path} is no initrd: it starts with nothing the kernel unpacks")
+    draft.old[record.extent] = record.size
     draft.skipped[record.extent] = skip
     draft.fresh[record.extent] = front
     draft.sizes[record.extent] = len(front) + record.size - skip
@@ -196,7 +207,7 @@ def choose_menu(contents: Contents, order: Order) -> Menu:
 
 def _draft_menus(image: BinaryIO, draft: _Draft, menu: Menu) -> None:
     for record, data in new_menus(image, draft.contents, menu):
-        _check_piece(draft.contents, record)
+        _claim(draft, record)
         if not record.size:
             raise NeedsFullRewriteError(f"{record.path} is empty")
         draft.fresh[record.extent] = data
@@ -227,7 +238,7 @@ def _draft_sums(image: BinaryIO, draft: _Draft) -> _Listed | None:
     places = sums.places_of(text, changed)
     if not places:
         return None
-    _check_piece(draft.contents, record)
+    _claim(draft, record)
     draft.fresh[record.extent] = text
     draft.sizes[record.extent] = record.size
     return _Listed(record, text, places)
@@ -307,12 +318,3 @@ def _lay_original(image: BinaryIO, draft: _Draft, placement: Placement, layout: 
             if start <= place_ < start + size:
                 directory[place_ - start : place_ - start + len(data)] = data
         layout.writes.append((start, with_entry(bytes(directory), model[:2] + shown + model[18:], ORIGINAL)))
-
-
-def _paths(image: BinaryIO, contents: Contents, starts: Collection[int]) -> dict[int, list[str]]:
-    """The names of the files that begin at these sectors, hard links too, in the primary tree."""
-    found: dict[int, list[str]] = {start: [] for start in starts}
-    for record in walk(image, contents.volume, contents.volume.descriptors[0]):
-        if record.role == "entry" and record.size and record.extent in found:
-            found[record.extent].append(record.path)
-    return {start: sorted(paths) for start, paths in found.items()}
