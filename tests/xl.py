@@ -1,4 +1,4 @@
-"""The real xl parser, on a machine without Xen."""
+"""The real xl parser, on a machine without Xen; and what xl prints on one with Xen."""
 
 from __future__ import annotations
 
@@ -13,6 +13,39 @@ from typing import Any
 import pytest
 
 SOURCE = Path(__file__).parent / "data" / "xl-check.c"
+HEAD = "Name                                        ID   Mem VCPUs\tState\tTime(s)\n"
+LONG_HEAD = HEAD.replace("\n", "   UUID                            Reason-Code\tSecurity Label\n")
+UUID = "3f0a3c5e-1111-4222-8333-0123456789ab"
+
+
+def row(name: str, domid: int = 3, state: str = "-b----", more: str = "") -> str:
+    """As xl_info.c prints it."""
+    return f"{name:<40} {domid:5} {512:5} {2:5}     {state}  {7.3:8.1f}{more}\n"
+
+
+DOM0 = row("Domain-0", 0, "r-----")
+INFO = """\
+host                   : dom0
+release                : 6.1.0-40-amd64
+version                : #1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)
+machine                : x86_64
+nr_cpus                : 4
+max_cpu_id             : 3
+virt_caps              : pv hvm hap shadow gnttab-v1 gnttab-v2
+total_memory           : 16383
+free_memory            : 8191
+outstanding_claims     : 0
+free_cpus              : 0
+xen_major              : 4
+xen_minor              : 17
+xen_extra              : .5
+xen_version            : 4.17.5
+xen_caps               : xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64
+xen_scheduler          : credit2
+xen_commandline        : placeholder dom0_mem=2G,max:2G
+cc_compile_date        : Sun Mar  2 12:00:00 UTC 2025
+xend_config_format     : 4
+"""
 
 
 @dataclass(frozen=True)
