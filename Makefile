@@ -8,7 +8,7 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test predict-test fuzz catalogues schema rules golden lock clean
+.PHONY: help demo test lint format bench boot-test predict-test lab fuzz catalogues schema rules golden lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ predict-test: $(VENV)/.tests ## take answers away one at a time: the installer i
 	@.ci/debian-packages boot
 	$(BIN)/pytest -m boot -s tests/boot/test_predict.py
 
+lab: $(VENV)/.tests ## Xen and a dom0 in QEMU: guests boot, domu is used there (as root; an hour or two)
+	@.ci/debian-packages lab
+	$(BIN)/pytest -m lab -s tests/lab
+
 fuzz: $(VENV)/.tests ## ten minutes of fuzzing of everything that reads a stranger's preseed
 	$(BIN)/python -m tests.fuzz --minutes 10
 
@@ -56,7 +60,7 @@ rules: $(VENV)/.runs ## write docs/rules.md anew
 	$(BIN)/python -c 'from builder.preseed.lint import RULES; from builder.report.rules import rules_page; print(rules_page(RULES), end="")' > docs/rules.md
 
 golden: $(VENV)/.tests ## write the golden files and the linter's pages anew; the diff is the review
-	$(BIN)/pytest --regenerate tests/golden tests/unit/preseed/test_lint.py tests/unit/preseed/test_faults.py
+	$(BIN)/pytest --regenerate tests/golden tests/unit/preseed/test_lint.py tests/unit/preseed/test_faults.py tests/unit/xen/doctor/test_table.py
 
 lock: $(VENV)/.tests ## pin every dependency anew, with hashes (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade \

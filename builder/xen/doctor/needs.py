@@ -1,0 +1,62 @@
+"""What a site wants of its dom0: its guests, the volumes planned for them, and where things are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from builder.profile.model import Guest
+from builder.units import Size
+
+DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """`volumes`: group -> volume -> size. `site`: its folder, empty when the doctor was asked outside of any."""
+
+    site: str = ""
+    guests: tuple[Guest, ...] = ()
+    unsound: tuple[str, ...] = ()
+    volumes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
+    keyrings: Mapping[str, frozenset[str]] = field(default_factory=lambda: {DEBIAN_KEYRING: frozenset()})
+    folders: Mapping[str, str] = field(default_factory=dict)  # purpose (of_storage.LEAST) -> folder
+
+    @property
+    def memory(self) -> Size:
+        """Of all guests at once."""
+        return Size(sum(guest.memory.bytes for guest in self.guests))
+
+    @property
+    def bridges(self) -> dict[str, set[str]]:
+        """Bridge -> the modes of the vifs on it."""
+        found: dict[str, set[str]] = {}
+        for guest in self.guests:
+            for nic in guest.nics:
+                if nic.bridge:
+                    found.setdefault(nic.bridge, set()).add(nic.mode)
+        return found
+
+    @property
+    def modes(self) -> set[str]:
+        """Of all vifs: bridge, routed, nat."""
+        return {nic.mode for guest in self.guests for nic in guest.nics}
+
+    @property
+    def types(self) -> set[str]:
+        """Of all guests: pv, pvh, hvm."""
+        return {guest.type for guest in self.guests}
+
+
+def needs_of(
+    site: str, guests: tuple[Guest, ...], unsound: tuple[str, ...], volumes: Mapping[str, Mapping[str, Size]]
+) -> Needs:
+    """The needs of these guests, keyrings as the profiles name them."""
+    keyrings: dict[str, set[str]] = {}
+    for guest in guests:
+        path = guest.keyring if guest.keyring.startswith("/") or not site else f"{site}/{guest.keyring}"
+        keyrings.setdefault(path, set()).add(guest.suite)
+    folders = {"cache": "cache" if site == "." else f"{site}/cache"} if site else {}
+    folders |= {"artefacts": guests[0].dom0_path} if guests else {}
+    frozen = {path: frozenset(suites) for path, suites in keyrings.items()} or {DEBIAN_KEYRING: frozenset()}
+    return Needs(site, guests, unsound, volumes, frozen, folders)

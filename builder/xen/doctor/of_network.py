@@ -1,0 +1,117 @@
+"""Checks of dom0's network: bridges and their ports, forwarding, nftables, what sends bridged packets through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
+from builder.xen.doctor.fact import Fact, Known, Unknown
+from builder.xen.doctor.facts import Dom0Facts, Link
+from builder.xen.doctor.needs import Needs
+
+FORWARD4 = "net/ipv4/ip_forward"
+FORWARD6 = "net/ipv6/conf/all/forwarding"
+BRIDGE_CALLS = "net/bridge/bridge-nf-call-iptables"
+_OURS = "domu"  # tables of our own begin so
+
+
+def judge_bridges(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """Every bridge that a vif names, up, and with a port outwards where guests are bridged."""
+    links = facts.links.get()
+    if not needs.bridges:
+        bridges = sorted(name for name, link in links.items() if link.is_bridge)
+        yield ok(f"no guest asks for a bridge; here: {', '.join(bridges) or 'none'}")
+        return
+    good = []
+    for name, modes in sorted(needs.bridges.items()):
+        if trouble := _bridge_trouble(name, modes, links):
+            yield trouble
+        else:
+            good.append(name)
+    if good:
+        yield ok(f"bridges are up: {', '.join(good)}")
+
+
+def _bridge_trouble(name: str, modes: set[str], links: Mapping[str, Link]) -> Diagnosis | None:
+    link = links.get(name)
+    if link is None:
+        return wrong(f"there is no bridge {name}", "domu network apply")
+    if not link.is_bridge:
+        return wrong(f"{name} is an interface, not a bridge", "domu network plan")
+    if not link.is_up:
+        return wrong(f"the bridge {name} is down", f"ip link set {name} up")
+    outwards = [port for port in link.ports if not port.startswith(("vif", "tap"))]
+    if "bridge" in modes and not outwards:
+        return warn(
+            f"the bridge {name} has no port outwards: bridged guests reach each other alone", "bridge link show"
+        )
+    return None
+
+
+def judge_forwarding(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """Routed and NAT guests need dom0 to forward."""
+    values = {name: facts.sysctls.get(name, Unknown("it was not looked at")) for name in (FORWARD4, FORWARD6)}
+    routed = needs.modes & {"routed", "nat"}
+    four, six = (_is_on(values[name]) for name in (FORWARD4, FORWARD6))
+    if not routed:
+        yield ok(f"no guest needs dom0 to forward (IPv4 {_word(four)}, IPv6 {_word(six)})")
+        return
+    if not four:
+        yield wrong(f"IPv4 is not forwarded, and {' and '.join(sorted(routed))} guests need it", "domu network apply")
+    elif not six:
+        yield warn("IPv4 is forwarded, IPv6 is not", "domu network apply")
+    else:
+        yield ok("IPv4 and IPv6 are forwarded")
+
+
+def _is_on(fact: Fact[str | None]) -> bool:
+    return (fact.get() or "0").strip() == "1"
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"
+
+
+def judge_bridge_calls(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+    """br_netfilter, which Docker and others load, sends packets between bridged guests through the forward chains."""
+    value = facts.sysctls.get(BRIDGE_CALLS, Unknown("it was not looked at")).get()
+    if value is not None and value.strip() == "1":
+        yield warn(
+            "bridged packets pass iptables and nftables (br_netfilter is loaded): rules for dom0 can stop guests",
+            "sysctl --write net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0",
+        )
+    else:
+        yield ok("bridged packets pass no rules of dom0's")
+
+
+def judge_nftables(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """Ours where NAT needs it; others' are named, and said where they drop what is forwarded."""
+    tables = facts.tables.get()
+    ours = [table for table in tables if table.name.startswith(_OURS)]
+    foreign = [table for table in tables if table not in ours and table.rules]
+    if "nat" in needs.modes and not ours:
+        yield wrong("NAT guests need a table of nftables that is not there", "domu network apply")
+    for table in foreign:
+        if table.drops and needs.modes & {"routed", "nat"}:
+            yield warn(
+                f"the table {table.family} {table.name} drops what is forwarded unless a rule of its own lets it pass"
+                f" ({', '.join(table.drops)})",
+                f"nft list table {table.family} {table.name}",
+            )
+    names = ", ".join(f"{table.family} {table.name}" for table in foreign)
+    if not ("nat" in needs.modes and not ours):
+        yield ok(f"nftables answers; {f'tables of others: {names}' if names else 'no tables of others'}")
+
+
+def judge_scripts(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """Run by xl for each vif."""
+    wanted = {
+        "/etc/xen/scripts/vif-route" if mode == "routed" else "/etc/xen/scripts/vif-bridge" for mode in needs.modes
+    }
+    missing = sorted(path for path in wanted if not facts.has(path).get())
+    if missing:
+        yield wrong(f"missing: {', '.join(missing)}", "apt-get install --reinstall xen-utils-common")
+    elif wanted:
+        yield ok(f"vif scripts are here: {', '.join(sorted(path.rpartition('/')[2] for path in wanted))}")
+    elif isinstance(facts.role, Known):
+        yield unknown("no guest has a vif")

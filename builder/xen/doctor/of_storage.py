@@ -1,0 +1,129 @@
+"""Checks of disks: volume groups against the planned volumes, and room for the cache, artefacts, consoles and dumps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from builder.storage.facts import VolumeGroup
+from builder.units import Size
+from builder.xen.doctor.check import Diagnosis, is_host, ok, unknown, warn, wrong
+from builder.xen.doctor.fact import Known
+from builder.xen.doctor.facts import Dom0Facts, Space
+from builder.xen.doctor.fixes import Edit, Fix, edit_undo
+from builder.xen.doctor.needs import Needs
+from builder.xen.doctor.of_xen import CONSOLES
+
+ROTATION = "/etc/logrotate.d/domu-consoles"
+# xenconsoled opens its logs anew on SIGHUP (tools/console/daemon/main.c, handle_hup).
+_ROTATION = f"""\
+# Guests' consoles, written by xenconsoled: a guest can write without end.
+{CONSOLES}/*.log {{
+    weekly
+    rotate 4
+    maxsize 10M
+    missingok
+    notifempty
+    compress
+    delaycompress
+    sharedscripts
+    postrotate
+        pkill --signal HUP --exact xenconsoled || true
+    endscript
+}}
+"""
+# Purpose -> bytes below which it is too little: a suite's media and a build take 0.3 GiB, an ISO 0.8 GiB.
+LEAST: Mapping[str, int] = {"cache": 2 << 30, "artefacts": 1 << 30, "consoles": 256 << 20}
+_BIG_LOG = 1 << 30
+_POOL_FULL = 80  # percent; a full pool stops every guest that writes to it
+
+
+def judge_groups(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """Room for every volume that is not there yet; those that are smaller than planned grow."""
+    there = facts.storage.get()
+    for name in sorted(there.twice):
+        yield wrong(f"two volume groups are called {name}", f"vgs --options vg_name,vg_uuid {name}")
+    if not needs.volumes:
+        for group in there.groups:
+            yield ok(f"volume group {group.name}: {_free(group)}")
+        if not there.groups:
+            yield warn("there is no volume group, and guests' disks are its volumes", "vgcreate vg0 /dev/DEVICE")
+    for name, volumes in needs.volumes.items():
+        found = there.group(name)
+        known = ", ".join(one.name for one in there.groups)
+        if found is not None:
+            yield _room(found, volumes)
+        elif name not in there.twice:
+            others = f"; there are {known}" if known else ""
+            yield wrong(f"there is no volume group {name}{others}", f"vgcreate {name} /dev/DEVICE")
+    for pool in (volume for volume in there.volumes() if volume.is_pool):
+        used = max(pool.data_percent or 0, pool.metadata_percent or 0)
+        if used >= _POOL_FULL:
+            yield warn(f"the thin pool {pool.path} is {used:.0f} % full", f"lvextend --size +10G {pool.path}")
+
+
+def _room(group: VolumeGroup, volumes: Mapping[str, Size]) -> Diagnosis:
+    there = {volume.name: volume.size for volume in group.volumes}
+    missing = [size for name, size in volumes.items() if name not in there]
+    grow = [(size, there[name]) for name, size in volumes.items() if name in there and there[name] < size]
+    extents = sum(size.extents(group.extent) for size in missing)
+    extents += sum(size.extents(group.extent) - old.extents(group.extent) for size, old in grow)
+    parts = [f"{len(volumes)} volumes planned, {len(missing)} to make"]
+    parts += [f"{len(grow)} to grow"] if grow else []
+    said = f"volume group {group.name}: {', '.join(parts)}: {_human(extents, group)} needed, {_free(group)}"
+    if extents > group.free:
+        return wrong(f"{said}: {_human(extents - group.free, group)} too little", f"vgextend {group.name} /dev/DEVICE")
+    return ok(said)
+
+
+def _human(extents: int, group: VolumeGroup) -> str:
+    return Size(extents * group.extent.bytes).human
+
+
+def _free(group: VolumeGroup) -> str:
+    return f"{_human(group.free, group)} of {_human(group.extents, group)} free ({group.free} extents)"
+
+
+def judge_space(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+    """The site's cache, the guests' artefacts on dom0, the consoles' logs."""
+    for purpose in LEAST:
+        if purpose != "cache" and not is_host(facts):
+            continue
+        fact = facts.space(purpose)
+        if isinstance(fact, Known):
+            yield _judge_room(purpose, fact.value)
+        elif purpose in facts.spaces:
+            yield unknown(f"room for {purpose}: {fact.why}")
+
+
+def _judge_room(purpose: str, space: Space) -> Diagnosis:
+    there = "" if space.exists else " (not made yet)"
+    said = f"{purpose}: {space.free.human} free for {space.folder}{there}"
+    if space.free.bytes < LEAST[purpose]:
+        return warn(f"{said}, less than {Size(LEAST[purpose]).human}", f"df -h {space.mount}")
+    return ok(said)
+
+
+def judge_consoles(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+    """A guest writes to its console as much as it likes; nothing in Debian rotates these logs."""
+    hoard = facts.console_hoard.get()
+    if hoard is None:
+        yield ok(f"there is no {CONSOLES}, so nothing fills the disk there")
+        return
+    held = f"{hoard.size.human} in {hoard.files} file{'s' * (hoard.files != 1)}"
+    if facts.rotated.get():
+        yield ok(f"consoles' logs are rotated; {held}")
+        return
+    edit = Edit(ROTATION, None, _ROTATION)
+    fix = Fix("rotation", "rotate guests' console logs", edits=(edit,), undo=(edit_undo(edit),))
+    big = ": more than a log should be" if hoard.size.bytes > _BIG_LOG else ""
+    yield warn(f"nothing rotates {CONSOLES}, and a guest can fill the disk there ({held}{big})", fix=fix)
+
+
+def judge_dumps(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+    """Cores of crashed guests are as large as their memory."""
+    hoard = facts.dumps.get()
+    if hoard is None or not hoard.files:
+        yield ok("no core of a crashed guest lies about")
+    else:
+        dated = f", the newest of {hoard.newest:%Y-%m-%d}" if hoard.newest else ""
+        yield warn(f"{hoard.files} cores of crashed guests{dated}: {hoard.size.human}", f"ls -lh {hoard.folder}")
