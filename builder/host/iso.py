@@ -23,6 +23,7 @@ from builder.image.iso.hybrid import Write
 from builder.image.iso.plan import Copy
 
 BLOCK = 4096
+_STEP = 32 << 20
 _AHEAD = 16  # files
 T = TypeVar("T")
 U = TypeVar("U")
@@ -43,8 +44,11 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise BuilderError(f"{path} changed while it was read", "run it again when nothing writes there")
 
 
-def copy_ranges(source: int, target: int, copies: Iterable[Copy]) -> Way:
-    """Carry bytes from one descriptor to the other; `cloned` when the file system could share at least some."""
+def copy_ranges(source: int, target: int, copies: Iterable[Copy], *, after: Callable[[int, int], object]) -> Way:
+    """Carry bytes from one descriptor to the other; `cloned` when the file system could share at least some.
+
+    `after` is told of each stretch that was copied: its offset in the target, and how many bytes.
+    """
     way: Way = "copied"
     may_clone = True
     for one in copies:
@@ -57,7 +61,11 @@ def copy_ranges(source: int, target: int, copies: Iterable[Copy]) -> Way:
                 way = "cloned"
                 files.copy_range(source, at, target, at + shift, first - at)
                 at = last
-        files.copy_range(source, at, target, at - one.source + one.target, end - at)
+        while at < end:
+            count, there = min(end - at, _STEP), at - one.source + one.target
+            files.copy_range(source, at, target, there, count)
+            after(there, count)
+            at += count
     return way
 
 

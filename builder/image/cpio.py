@@ -138,6 +138,10 @@ class Source:
 
     def skip(self, count: int) -> None:
         """Pass over `count` bytes without holding them."""
+        at_hand = min(count, len(self._ahead) - self._at, max(self._limit - self.offset, 0))
+        self._at += at_hand
+        self.offset += at_hand
+        count -= at_hand
         while count:
             step = min(count, CHUNK)
             self.take(step)
@@ -202,7 +206,7 @@ def _header(source: Source) -> tuple[Entry, int]:
     if not head.startswith(MAGIC) or start % 4:
         raise CpioError(f"no newc header at byte {start}, but {head[:6]!r}", "only cpio's newc format is read")
     digits = head[len(MAGIC) :]
-    if not all(digit in b"0123456789abcdefABCDEF" for digit in digits):
+    if digits.translate(None, b"0123456789abcdefABCDEF"):
         raise CpioError(f"the header at byte {start} is no hexadecimal number")
     fields = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
     inode, mode, uid, gid, nlink, mtime, size, _, _, major, minor, name_size, _ = fields

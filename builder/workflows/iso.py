@@ -108,10 +108,10 @@ def repack(iso: Path, wish: Wish, output: Path, *, known: KnownInitrds, progress
             progress.say(f"{iso} cannot be patched, as {error.message}; it is written anew")
             initrds = _write_anew(image, target, order, inspector)
             way: Way = "written anew"
+            checks = look_again(target)
         else:
             initrds = layout.initrds
-            way = _write(image.fileno(), target, layout, inspector)
-        checks = look_again(target)
+            way, checks = _write(image.fileno(), target, layout, inspector)
         grown = os.fstat(target).st_size - os.fstat(image.fileno()).st_size
         return Repacked(os.fstat(target).st_size, grown, way, [path for one in initrds for path in one.paths], checks)
 
@@ -126,23 +126,27 @@ def _write_anew(image: BinaryIO, target: int, order: Order, inspector: _Inspecto
     return done.initrds
 
 
-def _write(source: int, target: int, layout: Layout, inspector: _Inspector) -> files.Way:
-    """Initrds first: they are read again and hashed while the rest follows."""
+def _write(source: int, target: int, layout: Layout, inspector: _Inspector) -> tuple[files.Way, tuple[Check, ...]]:
+    """Initrds first: they are read again and hashed while the rest follows, is sent to the disk and looked at."""
     os.ftruncate(target, layout.size)
     inside = [range(one.offset, one.offset + one.size) for one in layout.initrds]
     early = [copy for copy in layout.copies if any(copy.target in stretch for stretch in inside)]
     late = [copy for copy in layout.copies if copy not in early]
-    ways = {copy_ranges(source, target, early)}
-    write_at(target, [(one.offset, inspector.front) for one in layout.initrds])
-    with ThreadPoolExecutor(2) as pool:
-        looks = [pool.submit(inspector.look, one) for one in layout.initrds]
-        ways.add(copy_ranges(source, target, late))
+    with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(1) as disk:
+
+        def send(offset: int, count: int) -> None:
+            disk.submit(files.start_writing, target, offset, count)
+
+        ways = {copy_ranges(source, target, early, after=send)}
+        write_at(target, [(one.offset, inspector.front) for one in layout.initrds])
+        largest_first = sorted(layout.initrds, key=lambda one: -one.size)
+        looks = [(one, pool.submit(inspector.look, one)) for one in largest_first]
+        ways.add(copy_ranges(source, target, late, after=send))
         write_at(target, layout.writes)
-        digests: dict[str, str] = {}
-        for one, look in zip(layout.initrds, looks, strict=True):
-            digests |= dict.fromkeys(one.paths, look.result())
+        checks = look_again(target)
+        digests = {path: look.result() for one, look in looks for path in one.paths}
     _settle_sums(target, layout.sums, digests)
-    return "cloned" if "cloned" in ways else "copied"
+    return ("cloned" if "cloned" in ways else "copied"), checks
 
 
 def _settle_sums(target: int, listed: Sums | None, digests: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -35,6 +35,13 @@ class Rows:
         """Keep one."""
         self._numbers.extend((row.extent, row.size, row.place))
         self._kinds.append(row.folder | row.odd << 1)
+
+    def at(self, starts: Container[int]) -> Iterator[Row]:
+        """Those whose file begins at one of these sectors."""
+        for number, extent in enumerate(self._numbers[::3]):
+            if extent in starts:
+                size, place = self._numbers[3 * number + 1 : 3 * number + 3]
+                yield Row(extent, size, place, bool(self._kinds[number] & 1), bool(self._kinds[number] & 2))
 
     def __iter__(self) -> Iterator[Row]:
         numbers = iter(self._numbers)
@@ -98,15 +105,17 @@ def _note(contents: Contents, named: dict[str, Record], record: Record, wanted: 
 
 def check_shared(contents: Contents, sizes: Mapping[int, int]) -> None:
     """See that all that begins at these sectors has these bytes, as links change together; else IsoError."""
-    for row in contents.rows:
-        if sizes.get(row.extent, row.size) != row.size:
+    for row in contents.rows.at(sizes):
+        if row.size != sizes[row.extent]:
             raise IsoError(f"two files begin at sector {row.extent}, of {row.size} and of {sizes[row.extent]} bytes")
 
 
 def names_at(image: BinaryIO, contents: Contents, starts: Collection[int]) -> dict[int, list[str]]:
     """The names of the files that begin at these sectors, hard links too, in the primary tree."""
     found: dict[int, list[str]] = {start: [] for start in starts}
-    for record in walk(image, contents.volume, contents.volume.descriptors[0]):
+    kept = [one for named in contents.found.values() for one in named.values() if one.size and one.extent in found]
+    all_kept = len(kept) == sum(1 for _ in contents.rows.at(found))  # else there are names that nobody asked for
+    for record in contents.files.values() if all_kept else walk(image, contents.volume, contents.volume.descriptors[0]):
         if record.role == "entry" and record.size and record.extent in found:
             found[record.extent].append(record.path)
     return {start: sorted(paths) for start, paths in found.items()}

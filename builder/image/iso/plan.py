@@ -101,7 +101,7 @@ def place(image: BinaryIO, contents: Contents, sizes: Mapping[int, int], *, igno
     areas = _Areas(contents, set(ignored))
     bounds = _bounds(image, contents, areas)
     mover = _Mover(areas, {start: sectors_of(size) for start, size in sizes.items()})
-    folders = {row.extent: sectors_of(row.size) for row in contents.rows if row.folder and row.extent in sizes}
+    folders = {row.extent: sectors_of(row.size) for row in contents.rows.at(sizes) if row.folder}
     for start in sizes:
         if (area := areas.find(start)) is None or (area.fixed and start not in folders):
             raise NeedsFullRewriteError(
@@ -311,10 +311,9 @@ def patches(image: BinaryIO, contents: Contents, placement: Placement, sizes: Ma
     Places are those of the new image. Records of what moved or changed get their new sector and size.
     """
     writes: list[Write] = []
-    for row in contents.rows:
-        if row.extent in placement.moved:
-            sector, size = placement.moved[row.extent], sizes.get(row.extent, row.size)
-            writes.append((placement.new_place(row.place + 2), pack_both32(sector) + pack_both32(size)))
+    for row in contents.rows.at(placement.moved):
+        sector, size = placement.moved[row.extent], sizes.get(row.extent, row.size)
+        writes.append((placement.new_place(row.place + 2), pack_both32(sector) + pack_both32(size)))
     for tree in contents.volume.descriptors if placement.folders else ():
         for big in (False, True):
             for sector, place in read_path_table(image, tree, big=big):

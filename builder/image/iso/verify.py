@@ -117,7 +117,7 @@ def _path_tables(image: BinaryIO, contents: Contents) -> Check:
 
 def _el_torito(image: BinaryIO, contents: Contents) -> Check:
     sectors = {one.sector for one in contents.images}
-    sizes = {row.extent: row.size for row in contents.rows if not row.folder and row.extent in sectors}
+    sizes = {row.extent: row.size for row in contents.rows.at(sectors) if not row.folder}
     found: list[Finding] = []
     for one in contents.images:
         size = sizes.get(one.sector, one.count * LBA)
