@@ -109,8 +109,10 @@ def table(place: Place, edits: Path) -> str:
             one = measured(place, ways[name])
             if turn:
                 spent[name].append(one)
-    columns = ["wall, s", "CPU, s", "memory", "written", "wall / cp's", "CPU / cp's", "xorriso replay's wall / its own"]
-    rows = [[name, *figures(ones, spent["cp"], spent[REPLAY])] for name, ones in spent.items()]
+    columns = ["wall, s", "CPU, s", "memory", "written", "CPU / cp's", "wall / cp's", "with sync"]
+    columns += ["xorriso replay's wall / its own", "with sync"]
+    beside = [spent[name] for name in (CP, CP_SYNCED, REPLAY, REPLAY_SYNCED)]
+    rows = [[name, *figures(ones, *beside)] for name, ones in spent.items()]
     if not place.device:  # nobody knows whose writes reached a disk that others use, too
         columns.remove("written")
         rows = [[*row[:4], *row[5:]] for row in rows]
@@ -118,23 +120,29 @@ def table(place: Place, edits: Path) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def figures(ones: list[Spent], cp: list[Spent], replay: list[Spent]) -> list[str]:
+def figures(
+    ones: list[Spent], cp: list[Spent], synced: list[Spent], replay: list[Spent], replay_synced: list[Spent]
+) -> list[str]:
     """A row of the table: `ones` beside the runs of the same rounds."""
-    ratios = (
-        median(mine.wall / other.wall for mine, other in zip(ones, cp, strict=True)),
-        median(mine.cpu / other.cpu for mine, other in zip(ones, cp, strict=True)),
-        median(other.wall / mine.wall for mine, other in zip(ones, replay, strict=True)),
-    )
+
+    def slower(others: list[Spent]) -> float:
+        return median(mine.wall / other.wall for mine, other in zip(ones, others, strict=True))
+
+    def faster(others: list[Spent]) -> float:
+        return median(other.wall / mine.wall for mine, other in zip(ones, others, strict=True))
+
+    cpu = median(mine.cpu / other.cpu for mine, other in zip(ones, cp, strict=True))
     return [
         f"{median(one.wall for one in ones):.2f}",
         f"{median(one.cpu for one in ones):.2f}",
         f"{max(one.memory for one in ones) / 1e6:.0f} MB",
         f"{median(one.written for one in ones) / 1e6:.1f} MB",
-        *(f"{ratio:.1f}" for ratio in ratios),
+        *(f"{ratio:.1f}" for ratio in (cpu, slower(cp), slower(synced), faster(replay), faster(replay_synced))),
     ]
 
 
-REPLAY = "xorriso -boot_image any replay"
+CP, CP_SYNCED = "cp", "cp, then sync of the file"
+REPLAY, REPLAY_SYNCED = "xorriso -boot_image any replay", "xorriso -boot_image any replay, then sync of the file"
 
 
 def ways_of(place: Place, edits: Path) -> dict[str, str]:
@@ -149,12 +157,14 @@ def ways_of(place: Place, edits: Path) -> dict[str, str]:
     )
     domu = f"{DOMU} iso repack {image} --preseed {edits}.cfg --output {out}"
     cache = place.folder / "cache"
+    replay = f"xorriso -indev {image} -outdev {out} -boot_image any replay -joliet on {maps}"
     return {
-        "cp": f"cp --reflink=never {image} {out}",
-        "cp, then sync of the file": f"cp --reflink=never {image} {out} && sync {out}",
+        CP: f"cp --reflink=never {image} {out}",
+        CP_SYNCED: f"cp --reflink=never {image} {out} && sync {out}",
         "domu (verified, durable)": f"XDG_CACHE_HOME={cache} {domu}",
         "domu, of an image never seen before": f"XDG_CACHE_HOME={cache}-none {domu}; rm -rf {cache}-none",
-        REPLAY: f"xorriso -indev {image} -outdev {out} -boot_image any replay -joliet on {maps}",
+        REPLAY: replay,
+        REPLAY_SYNCED: f"{replay} && sync {out}",
         "xorriso extracts, xorriso -as mkisofs": (
             f"xorriso -osirrox on -indev {image} -extract / {tree} && chmod -R u+w {tree}"
             f" && cp -r {edits}/. {tree} && {mkisofs}"
