@@ -116,7 +116,7 @@ def _kib(build: Mapping[str, Any], name: str) -> Size:
 
 
 def _action(config: Mapping[str, Any], event: str) -> str:
-    action = str(config.get(event, "destroy"))
+    action = str(config.get(event, "destroy")).replace("_", "-")  # as xl.cfg(5) writes them
     if action not in ACTIONS:
         raise BuilderError(f"{event} of a domain is an action that is not known: {action!a}", _AGAIN)
     return action

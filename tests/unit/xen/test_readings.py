@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from builder.units import Size
 from builder.xen.domain_config import read_domain_config, read_domain_configs
 from builder.xen.readings import DomainState, read_domains, read_info, read_log
 from tests.xl import DOM0, HEAD, INFO, LONG_HEAD, UUID, row
+
+RECORDED = Path(__file__).parents[2] / "data" / "xl"
 
 
 @pytest.mark.parametrize(
@@ -223,3 +226,43 @@ def test_what_xen_says_of_itself_is_read() -> None:
     assert log.warnings == ("WARNING: something is off",)
     assert log.crashed == (3,)
     assert not read_log("").whole
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*-list.txt")), ids=lambda path: path.name)
+def test_recorded_lists_are_read_and_agree(path: Path) -> None:
+    """Texts of real hosts: `xl list`, its --verbose and --long forms taken one after the other."""
+    host = path.name.removesuffix("-list.txt")
+    details = (RECORDED / f"{host}-list-l.txt").read_text()
+    short = read_domains(path.read_text(), details)
+    long = read_domains((RECORDED / f"{host}-list-v.txt").read_text(), details)
+    assert short[0].is_dom0
+    assert short[0].state.is_alive
+    assert [(one.name, one.domid) for one in short] == [(one.name, one.domid) for one in long]
+    assert all(one.uuid for one in long)
+    for one in long:
+        assert one.config or not one.state.is_alive
+        if one.config and not one.is_dom0:
+            assert one.config.uuid == one.uuid
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*-info.txt")), ids=lambda path: path.name)
+def test_recorded_infos_are_read(path: Path) -> None:
+    info = read_info(path.read_text())
+    assert path.name.startswith(info.release)
+    assert info.version.startswith(info.release)
+    assert info.unclaimed < info.total
+    assert "pv" in info.capabilities
+    assert info.scheduler == "credit2"
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*-dmesg.txt")), ids=lambda path: path.name)
+def test_recorded_logs_are_read(path: Path) -> None:
+    log = read_log(path.read_text())
+    assert log.whole
+    assert log.command_line.startswith("dom0_mem=")
+    assert log.bootloader == "qemu"
+    assert log.crashed == ()
+
+
+def test_there_are_recorded_texts() -> None:
+    assert len(list(RECORDED.glob("4.17-*-list.txt"))) >= 1
