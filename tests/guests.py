@@ -62,10 +62,14 @@ FULL: dict[str, Any] = {
         {"bridge": "xenbr1", "ipv4": "none", "ipv6": "none"},
     ],
     "volume_group": "vg0",
+    "thin_pool": "thin",
+    "thin_watermark": "70%",
+    "wipe": "zero",
     "disk": {
         "volume": "full1-system",
         "size": "20G",
         "headroom": "10%",
+        "thin": False,
         "label": "gpt",
         "method": "lvm",
         "partitions": [
@@ -74,7 +78,7 @@ FULL: dict[str, Any] = {
             {"mount": "swap", "minimum": "512M", "maximum": "100%"},
         ],
     },
-    "volumes": [{"name": "data", "size": "8G", "keep": True, "mount": "/srv/data", "filesystem": "xfs"}],
+    "volumes": [{"name": "data", "size": "8G", "keep": True, "thin": True, "mount": "/srv/data", "filesystem": "xfs"}],
     "dom0_path": "/var/lib/domu",
     "locale": "de_DE.UTF-8",
     "keyboard": "de",

@@ -47,10 +47,14 @@ FULL: Mapping[str, Any] = {
         }
     ],
     "volume_group": "vg0",
+    "thin_pool": "thin",
+    "thin_watermark": "70%",
+    "wipe": "discard",
     "disk": {
         "volume": "web1-disk",
         "size": "8G",
         "headroom": "10%",
+        "thin": False,
         "label": "gpt",
         "method": "lvm",
         "partitions": [
@@ -65,7 +69,7 @@ FULL: Mapping[str, Any] = {
             }
         ],
     },
-    "volumes": [{"name": "data", "size": "1G", "keep": True, "mount": "/srv", "filesystem": "xfs"}],
+    "volumes": [{"name": "data", "size": "1G", "keep": True, "thin": True, "mount": "/srv", "filesystem": "xfs"}],
     "dom0_path": "/var/lib/domu",
     "locale": "de_DE.UTF-8",
     "keyboard": "de",

@@ -231,6 +231,21 @@ SizeOrPercent = Annotated[
 ]
 
 
+def _parse_percent100(value: Any) -> Percent:
+    share = value if isinstance(value, Percent) else Percent.parse(str(value))
+    if share.percent not in range(1, 101):
+        raise ValueError("is no share of a whole; write 1% to 100%")
+    return share
+
+
+Percent100 = Annotated[
+    Percent,
+    PlainValidator(_parse_percent100),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": "^([1-9][0-9]?|100)%$"}),
+]
+
+
 def _address(kind: Callable[[str], Any], what: str, *, prefix: bool = False) -> list[Any]:
     """The parts of an address field. ipaddress takes numbers, netmasks and any text behind a %; this does not."""
 

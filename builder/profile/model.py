@@ -187,6 +187,7 @@ class Disk(Model):
         "auto", description="auto: the least that the recipe needs + headroom"
     )
     headroom: fields.SizeOrPercent = Field(fields.Percent(20), description="Added to the least size by size: auto")
+    thin: fields.Flag | None = Field(None, description="In the thin pool or not; unless given, wherever there is one")
     label: Literal["msdos", "gpt"] | None = Field(
         None, description="gpt for PVH and HVM booting by UEFI; msdos unless given"
     )
@@ -214,6 +215,7 @@ class Volume(Model):
     name: fields.VolumeName = Field(description="The volume is called GUEST-NAME")
     size: fields.SizeField = Field(description="Made this big when it is new")
     keep: fields.Flag = Field(default=True, description="Survives every rebuild; false: made anew each time")
+    thin: fields.Flag | None = Field(None, description="In the thin pool or not; unless given, wherever there is one")
     mount: fields.AbsolutePath | None = Field(None, description="Where the guest mounts it")
     filesystem: Literal["ext4", "xfs"] = Field("ext4", description="What it is formatted with when it is new")
 
@@ -300,6 +302,17 @@ class Guest(Model):
     dns: tuple[fields.Address, ...] = Field((), description="Name servers, for NICs without DHCP")
     nics: tuple[Nic, ...] = Field(min_length=1, description="Network interfaces; the first one installs")
     volume_group: fields.VolumeName = Field(description="dom0's volume group that holds the guest's volumes")
+    thin_pool: fields.VolumeName | None = Field(
+        None, description="The thin pool in it that the volumes are made in; thick volumes unless given"
+    )
+    thin_watermark: fields.Percent100 = Field(
+        fields.Percent(80), description="No volume is made that fills data or metadata of the thin pool beyond this"
+    )
+    wipe: Literal["signatures", "discard", "zero"] = Field(
+        "signatures",
+        description="What of old data goes before a new volume is used: signatures of file systems, all that the disks "
+        "discard, or certainly all, by writing zeros",
+    )
     disk: Disk = Field(Disk(), description="The system disk")
     volumes: tuple[Volume, ...] = Field((), max_length=25, description="Data volumes: /dev/xvdb and on")
     dom0_path: fields.FilePath = Field(
@@ -355,6 +368,11 @@ class Guest(Model):
     def volume_name(self, volume: Volume) -> str:
         """Name of a data volume in `volume_group`."""
         return f"{self.name}-{volume.name}"
+
+    def pool_of(self, volume: Disk | Volume) -> str:
+        """The thin pool that this volume is made in; empty for a thick one."""
+        wanted = volume.thin if volume.thin is not None else True
+        return (self.thin_pool or "") if wanted else ""
 
     @property
     def disk_device(self) -> str:
