@@ -91,7 +91,7 @@ def _ask(check: Check, facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     try:
         answers = [unknown(_NO_DOM0)] if check.only_dom0 and not is_host(facts) else [*check.judge(facts, needs)]
     except UnclearError as unclear:
-        hint = () if facts.is_root or "ermi" not in unclear.why else ("sudo domu doctor",)
+        hint = () if facts.is_root else ("sudo domu doctor",)
         answers = [unknown(unclear.why, *hint)]
     for answer in answers:
         yield replace(answer, code=check.code, subject=check.subject)
