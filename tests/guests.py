@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from builder.host.templates import STOCK, read_templates
 from builder.media.mirror import MirrorAnswers
 from builder.preseed.render import Rendered, Template, render_preseed
 from builder.profile.load import load_site
-from builder.profile.model import Guest, Model
+from builder.profile.model import CrashAction, Guest, Model, ShutdownAction
 from builder.secret import Secret
 from builder.workflows.render import Artefacts, context_of, render_guest
 
@@ -40,8 +40,19 @@ FULL: dict[str, Any] = {
     "type": "hvm",
     "memory": "1G",
     "install_memory": "2G",
+    "max_memory": "2G",
     "vcpus": 2,
+    "max_vcpus": 4,
     "cpus": "0-3",
+    "cpu_weight": 512,
+    "cpu_cap": 150,
+    "uuid": "0f1e2d3c-4b5a-4697-8812-3d4e5f60718a",
+    "vnc": {"listen": "127.0.0.1", "display": 7},
+    "on_poweroff": "preserve",
+    "on_reboot": "destroy",
+    "on_crash": "coredump-restart",
+    "autostart": True,
+    "start_after": ["db1"],
     "keyring": "keys/lab.gpg",
     "media": "iso",
     "media_sources": ["package"],
@@ -58,8 +69,19 @@ FULL: dict[str, Any] = {
             "mac": "00:16:3e:00:00:01",
             "ipv4": {"address": "192.0.2.10/24", "gateway": "192.0.2.1"},
             "ipv6": {"address": "2001:db8::10/64", "gateway": "2001:db8::1"},
+            "rate": "10MB/s",
         },
         {"bridge": "xenbr1", "ipv4": "none", "ipv6": "none"},
+        {
+            "mode": "nat",
+            "bridge": "natbr0",
+            "vlan": 7,
+            "ipv4": {"address": "10.0.0.5/24"},
+            "ipv6": "none",
+            "forward": [{"address": "203.0.113.5", "protocol": "udp", "ports": ["53"], "to": 5353}],
+            "isolated": True,
+            "antispoof": False,
+        },
     ],
     "volume_group": "vg0",
     "thin_pool": "thin",
@@ -101,6 +123,7 @@ FULL: dict[str, Any] = {
     ],
     "ssh_keys": [KEY.replace("someone", "admin")],
     "bootloader": "firmware",
+    "dom0_reads_disk": True,
     "kernel_args": ["elevator=noop"],
     "early_commands": ["echo early"],
     "late_commands": ["echo late", {"run": "echo target", "where": "target"}],
@@ -236,7 +259,11 @@ _LINE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min
     lambda text: not text.endswith("\\")
 )
 _NICS = st.one_of(
-    st.builds(lambda bridge: {"bridge": bridge}, st.sampled_from(["xenbr0", "br.lan", "x_y-z"])),
+    st.builds(
+        lambda bridge, rate: {"bridge": bridge, "rate": rate},
+        st.sampled_from(["xenbr0", "br.lan", "x_y-z"]),
+        st.none() | st.from_regex(r"\A[1-9][0-9]{0,3}[KMG][Bb]/s\Z"),
+    ),
     st.builds(lambda bridge: {"mode": "nat", "bridge": bridge, "ipv6": "none"}, st.just("natbr0")),
     st.builds(
         lambda address: {"mode": "routed", "ipv4": {"address": f"{address}/32", "gateway": "192.0.2.1"}},
@@ -252,6 +279,19 @@ GUESTS: st.SearchStrategy[Guest] = st.builds(
     memory=st.integers(768, 65_536).map("{}M".format),
     vcpus=st.integers(1, 8),
     cpus=st.sampled_from(["", "all", "0-3", "0-3,^1", "2"]),
+    cpu_weight=st.none() | st.integers(1, 65535),
+    cpu_cap=st.none() | st.integers(1, 100),
+    max_vcpus=st.none() | st.integers(8, 512),
+    max_memory=st.none() | st.integers(65_536, 100_000).map("{}M".format),
+    uuid=st.just("auto") | st.uuids().map(str),
+    vnc=st.none()
+    | st.fixed_dictionaries(
+        {"listen": st.ip_addresses().map(str)}, optional={"display": st.none() | st.integers(0, 999)}
+    ),
+    on_poweroff=st.sampled_from(get_args(ShutdownAction)),
+    on_reboot=st.sampled_from(get_args(ShutdownAction)),
+    on_crash=st.sampled_from(get_args(CrashAction)),
+    autostart=st.booleans(),
     volume_group=st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z"),
     nics=st.lists(_NICS, min_size=1, max_size=3),
     volumes=st.lists(st.from_regex(r"\A[a-z0-9]{1,8}\Z"), max_size=25, unique=True).map(

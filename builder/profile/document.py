@@ -323,3 +323,14 @@ _SYNTAX_HINT = "look at the quotes, colons and indentation of this line and the 
 def _height(tree: Tree) -> int:
     below = tree.entries.values() if isinstance(tree, Branch) else tree.items if isinstance(tree, Listing) else ()
     return 1 + max(map(_height, below), default=-1)
+
+
+def plain(tree: Tree) -> Any:
+    """The values alone, as mappings and lists."""
+    match tree:
+        case Branch(entries):
+            return {key: plain(below) for key, below in entries.items()}
+        case Listing(items):
+            return [plain(below) for below in items]
+        case Leaf(value):
+            return value

@@ -11,12 +11,16 @@ from pydantic import ValidationError
 
 from builder.findings import Finding, Place, did_you_mean
 from builder.profile.document import UNREAD, Branch, Leaf, Listing, Tree, shown
+from builder.profile.dom0 import Dom0
 from builder.profile.layers import FILE_KEYS
 from builder.profile.model import UNSPOKEN, Model, models_by_path
 
 MODELS = models_by_path()
+DOM0_MODELS = models_by_path(Dom0)
 # Every key that some model has, less those whose values are not repeated: what else stands in a file may be a secret.
-SPOKEN_KEYS = frozenset(name for model in MODELS.values() for name in model.model_fields) - UNSPOKEN | FILE_KEYS
+_KNOWN_MODELS = (*MODELS.values(), *DOM0_MODELS.values())
+SPOKEN_KEYS = frozenset(name for model in _KNOWN_MODELS for name in model.model_fields) - UNSPOKEN | FILE_KEYS
+Models = Mapping[tuple[str, ...], type[Model]]
 Path = tuple[str | int, ...]
 
 _SHAPES = {  # pydantic's error type -> what the field takes
@@ -46,7 +50,7 @@ def find_place(tree: Tree, path: Sequence[str | int]) -> Place:
     return place
 
 
-def explain(error: ValidationError, tree: Branch, *, partial: bool) -> list[Finding]:
+def explain(error: ValidationError, tree: Branch, *, partial: bool, models: Models = MODELS) -> list[Finding]:
     """One finding for each wrong value; `partial`: a file that is no whole guest, so nothing is missing on top."""
     by_path: defaultdict[Path, list[Mapping[str, Any]]] = defaultdict(list)
     for item in error.errors(include_url=False, include_input=False):
@@ -59,7 +63,7 @@ def explain(error: ValidationError, tree: Branch, *, partial: bool) -> list[Find
         unread = isinstance(seen, Leaf) and seen.value is UNREAD and items[0]["type"] != "extra_forbidden"
         # With wrong values inside, the list is too short to pydantic and no other branch of a union fits: no news.
         if not unread and not deeper:
-            findings.append(_finding(tree, path, items))
+            findings.append(_finding(tree, path, items, models))
     return findings
 
 
@@ -78,7 +82,7 @@ def _own_path(tree: Tree, item: Mapping[str, Any]) -> Path:
     return tuple(path)
 
 
-def _finding(tree: Branch, path: Path, items: Sequence[Mapping[str, Any]]) -> Finding:
+def _finding(tree: Branch, path: Path, items: Sequence[Mapping[str, Any]], models: Models) -> Finding:
     seen, place = _at(tree, path), find_place(tree, path)
     name = path_text(path)
     spoken = all(isinstance(part, int) or part in SPOKEN_KEYS for part in path)
@@ -86,9 +90,9 @@ def _finding(tree: Branch, path: Path, items: Sequence[Mapping[str, Any]]) -> Fi
         spoken = False  # `root: hunter2`
     types = {item["type"] for item in items}
     if "missing" in types:
-        return Finding("P031", f"{name} is missing", _field_hint(path), place)
+        return Finding("P031", f"{name} is missing", _field_hint(path, models), place)
     if "extra_forbidden" in types:
-        return _unknown_key(path, _key_place(tree, path) or place)
+        return _unknown_key(path, _key_place(tree, path) or place, models)
     if "secret" in types:
         hint = "never write a password itself: `domu passwd` asks for it and prints the hash to write here"
         return Finding("S001", f"{name} {_message(items, 'secret')}", hint, place)
@@ -99,7 +103,7 @@ def _finding(tree: Branch, path: Path, items: Sequence[Mapping[str, Any]]) -> Fi
     elif isinstance(seen, Leaf) and problem.startswith(repr(str(seen.value))):
         value = ""
     hint = _nearest(items, seen) if spoken else ""
-    return Finding("P032", f"{name}:{value} {problem}", hint or advice or _field_hint(path), place)
+    return Finding("P032", f"{name}:{value} {problem}", hint or advice or _field_hint(path, models), place)
 
 
 def _problem(items: Sequence[Mapping[str, Any]], seen: Tree | None) -> str:
@@ -139,24 +143,24 @@ def _nearest(items: Sequence[Mapping[str, Any]], seen: Tree | None) -> str:
     return did_you_mean(seen.value, choices) if isinstance(seen, Leaf) and isinstance(seen.value, str) else ""
 
 
-def _unknown_key(path: Path, place: Place) -> Finding:
+def _unknown_key(path: Path, place: Place, models: Models) -> Finding:
     key = str(path[-1])
     names = [part for part in path[:-1] if isinstance(part, str)]
-    model = MODELS.get(tuple(names))
+    model = models.get(tuple(names))
     known = sorted(model.model_fields) if model else []
     # Below a password even a key may be one: `password: {hunter2}` is a mapping to YAML.
     if any(name in UNSPOKEN for name in names):
         return Finding("P030", f"{path_text(path[:-1])} has an unknown key", f"it takes {', '.join(known)}", place)
-    hint = did_you_mean(key, known if names else [*known, *FILE_KEYS])
+    hint = did_you_mean(key, known if names or models is not MODELS else [*known, *FILE_KEYS])
     where = f" in {path_text(path[:-1])}" if names else ""
     if not hint and known and names:
         hint = f"it takes {', '.join(known)}"
     return Finding("P030", f"unknown key {shown(key)}{where}", hint or "`domu schema` has every field", place)
 
 
-def _field_hint(path: Path) -> str:
+def _field_hint(path: Path, models: Models) -> str:
     names = [part for part in path if isinstance(part, str)]
-    model: type[Model] | None = MODELS.get(tuple(names[:-1]))
+    model: type[Model] | None = models.get(tuple(names[:-1]))
     field = model.model_fields.get(names[-1]) if model and names else None
     return f"{names[-1]}: {field.description}" if field and field.description else "`domu schema` has every field"
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
@@ -109,6 +120,7 @@ VolumeName = Annotated[
     ),
 ]
 BridgeName = Annotated[str, Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "an interface name, as in xenbr0", longest=15)]
+XenVersion = Annotated[str, Matching(r"4\.[1-9][0-9]?", "a version of Xen, as in '4.17' (quote it)")]
 PackageName = Annotated[
     str,
     Matching(
@@ -137,6 +149,16 @@ Mac = Annotated[
         "auto or a unicast MAC address, as in 00:16:3e:12:34:56 (quote it)",
     ),
 ]
+Uuid = Annotated[
+    str,
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    Matching(
+        r"auto|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "auto or a UUID, as in 0f1e2d3c-4b5a-4697-8812-3d4e5f60718a",
+    ),
+]
+# libxlu_vif.c (4.17) turns rates of a few bits into 0, which is no limit at all: so K is the smallest unit here.
+Rate = Annotated[str, Matching(r"[1-9][0-9]{0,3}[KMG][Bb]/s", "a rate, as in 100Mb/s (bits) or 10MB/s (bytes)")]
 Url = Annotated[
     str,
     Matching(
@@ -217,6 +239,46 @@ class Percent:
         return f"{self.percent}%"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Ports:
+    """One port or a range of them."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """`443`, `"443"`, `8000-8010`; raises ValueError."""
+        text = str(value) if isinstance(value, int | str | cls) and not isinstance(value, bool) else ""
+        match = re.fullmatch(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?", text, re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 0 < first <= last <= 65_535:
+            raise ValueError("is no port; write 1 to 65535, or a range as in 8000-8010")
+        return cls(first, last)
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def overlaps(self, other: Ports) -> bool:
+        """Whether they share a port."""
+        return self.first <= other.last and other.first <= self.last
+
+
+PortsField = Annotated[
+    Ports,
+    PlainValidator(Ports.parse),
+    PlainSerializer(str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65_535},
+                {"type": "string", "pattern": "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"},
+            ]
+        }
+    ),
+]
+
+
 def _parse_size_or_percent(value: Any) -> Size | Percent:
     if isinstance(value, Percent):
         return value
@@ -272,6 +334,14 @@ Interface4 = Annotated[
 Interface6 = Annotated[
     IPv6Interface, *_address(IPv6Interface, "an IPv6 address with its prefix, as in 2001:db8::10/64", prefix=True)
 ]
+Interface = Annotated[
+    IPv4Interface | IPv6Interface,
+    *_address(ip_interface, "an address with its prefix, as in 192.0.2.2/24 or 2001:db8::2/64", prefix=True),
+]
+Subnet = Annotated[
+    IPv4Network | IPv6Network, *_address(ip_network, "a network, as in 203.0.113.0/28 or 2001:db8:1::/64", prefix=True)
+]
 # Without Strict, pydantic takes 'yes' for true and '2' for 2.
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
+Port = Annotated[int, Strict(), Field(ge=1, le=65_535)]

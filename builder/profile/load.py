@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
 from builder.findings import NOWHERE, Finding, Findings, Place, Severity
 from builder.profile import rules
-from builder.profile.document import Branch, Leaf, Listing, SourceText, Tree, read_document
+from builder.profile.document import Branch, Leaf, SourceText, plain, read_document
+from builder.profile.dom0 import NO_DOM0, Dom0
+from builder.profile.dom0_load import DOM0, load_dom0, with_gateways
 from builder.profile.explain import SPOKEN_KEYS, explain, leaves, path_text
 from builder.profile.layers import Layer, chain, defaults, merge, misused_plus, read_layer
 from builder.profile.model import Guest
@@ -25,6 +26,7 @@ class LoadedSite:
     `guests`: the sound ones, by name. `unsound`: those with an error, with the guest where one could be made.
     `findings`: sorted, all of all files. `files`: guest -> the files it is made of, first to last.
     `origins`: guest that could be made -> path as in `nics[0].mac` -> where it was set; without an entry: a default.
+    `dom0`: profiles/dom0.yaml, all defaults without one; `dom0_origins`: where each of its values was set.
     """
 
     guests: tuple[Guest, ...]
@@ -32,6 +34,8 @@ class LoadedSite:
     findings: tuple[Finding, ...]
     origins: Mapping[str, Mapping[str, Place]]
     files: Mapping[str, tuple[str, ...]]
+    dom0: Dom0 = NO_DOM0
+    dom0_origins: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,7 +50,8 @@ class LoadedSite:
     def with_findings(self, more: Iterable[Finding]) -> LoadedSite:
         """The same with what others found; a guest with an error is sound no longer."""
         made = {guest.name: guest for guest in self.guests} | {name: one for name, one in self.unsound.items() if one}
-        return _judged(made, [*self.findings, *more], self.origins, self.files)
+        judged = _judged(made, [*self.findings, *more], self.origins, self.files)
+        return replace(judged, dom0=self.dom0, dom0_origins=self.dom0_origins)
 
 
 def load_site(sources: Sequence[SourceText]) -> LoadedSite:
@@ -55,7 +60,9 @@ def load_site(sources: Sequence[SourceText]) -> LoadedSite:
     Never raises for what stands in the files.
     """
     findings = Findings()
-    layers = _layers(sources, findings)
+    host = load_dom0([source for source in sources if source.stem == DOM0])
+    findings.extend(host.findings)
+    layers = _layers([source for source in sources if source.stem != DOM0], findings)
     said = {(finding.place, finding.code) for finding in findings}
     made: dict[str, Guest] = {}
     origins: dict[str, Mapping[str, Place]] = {}
@@ -75,12 +82,15 @@ def load_site(sources: Sequence[SourceText]) -> LoadedSite:
         guest, wrong = _guest(tree, name) if all(part.document.root for part in parts) else (None, [])
         findings.extend(finding for finding in wrong if (finding.place, finding.code) not in said)
         if guest:
-            made[name] = guest
+            made[name] = with_gateways(guest, host.dom0)
             origins[name] = {path_text(path): below.place for path, below in leaves(tree) if below.place.file}
     for name, guest in made.items():
         findings.extend(rules.check_guest(guest, origins[name]))
-    findings.extend(rules.check_fleet(made, origins))
-    return _judged(made, findings, origins, files)
+    findings.extend(rules.check_fleet(made, origins, files))
+    if host.file:
+        files = {name: (host.file, *used) for name, used in files.items()}
+    judged = _judged(made, findings, origins, files)
+    return replace(judged, dom0=host.dom0, dom0_origins=host.origins)
 
 
 def _layers(sources: Sequence[SourceText], findings: Findings) -> dict[str, Layer]:
@@ -116,19 +126,9 @@ def _name(layer: Layer) -> str:
 def _guest(tree: Branch, name: str, *, partial: bool = False) -> tuple[Guest | None, list[Finding]]:
     whole = Branch({"name": Leaf("unnamed" if partial else name, NOWHERE), **tree.entries}, tree.place, tree.keys)
     try:
-        return Guest.model_validate(_plain(whole)), []
+        return Guest.model_validate(plain(whole)), []
     except ValidationError as error:
         return None, explain(error, whole, partial=partial)
-
-
-def _plain(tree: Tree) -> Any:
-    match tree:
-        case Branch(entries):
-            return {key: _plain(below) for key, below in entries.items()}
-        case Listing(items):
-            return [_plain(below) for below in items]
-        case Leaf(value):
-            return value
 
 
 def _judged(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal, Self, get_args
+from uuid import UUID, uuid5
 
 from pydantic import (
     BaseModel,
@@ -28,9 +30,12 @@ Suite = Literal["bookworm", "trixie"]
 Arch = Literal["amd64", "arm64"]
 GuestType = Literal["pv", "pvh", "hvm"]
 MediaSource = Literal["images", "package"]
+ShutdownAction = Literal["destroy", "restart", "preserve"]
+CrashAction = Literal["destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"]
 Filesystem = Literal["ext2", "ext3", "ext4", "xfs", "btrfs"]
 # Suffixes of vdev names, in order; xl takes more, no guest here needs more than 25 data volumes.
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_UUIDS = UUID("6d7b6c30-6c1f-5c0e-9d6a-2b1f0a6f2f4e")  # a name space of domu's own
 # d-i shows lowmem/low at 512 MiB even at priority critical; measured on trixie under Xen 4.17.
 LEAST_INSTALL_MEMORY = Size.parse("768M")
 # Values of these keys are never repeated in a message, nor is what stands below them.
@@ -128,16 +133,50 @@ class Static6(Model):
     gateway: fields.Address6 | None = Field(None, description="The default route; fe80::1 is fine")
 
 
+class Forward(Model):
+    """A public address of dom0's, or some ports of it, passed on to a guest behind NAT."""
+
+    address: fields.Address = Field(description="The public address; dom0.yaml names it in the network's public:")
+    protocol: Literal["tcp", "udp", "all"] = Field(
+        "tcp", description="all: the whole address is the guest's, for what it sends, too (1:1 NAT)"
+    )
+    ports: tuple[fields.PortsField, ...] = Field((), description="Ports and ranges, as in [80, 443, 8000-8010]")
+    to: fields.Port | None = Field(None, description="The guest's port, where it is another one")
+
+    @model_validator(mode="after")
+    def _ports_agree(self) -> Self:
+        if (self.protocol == "all") == bool(self.ports):
+            raise ValueError("needs either ports, or protocol: all without ports")
+        if self.to and (len(self.ports) != 1 or self.ports[0].first != self.ports[0].last):
+            raise ValueError("to: is for a single port; make the others a forward of their own")
+        return self
+
+
 class Nic(Model):
     """A vif and what the guest makes of it."""
 
     mode: Literal["bridge", "routed", "nat"] = Field("bridge", description="How dom0 connects the vif")
     bridge: fields.BridgeName | None = Field(None, description="The dom0 bridge, for the modes bridge and nat")
+    vlan: Annotated[fields.Count, Field(ge=1, le=4094)] | None = Field(
+        None, description="The NIC's VLAN, on a bridge that keeps VLANs apart (vlan_aware, or Open vSwitch)"
+    )
     mac: fields.Mac = Field("auto", description="auto derives one from the guest's name, in Xen's 00:16:3e")
     ipv4: Literal["dhcp", "none"] | Static4 = Field("dhcp", description="dhcp, none, or a fixed address")
     ipv6: Literal["auto", "none"] | Static6 = Field(
         "auto", description="auto (router advertisements), none, or a fixed address"
     )
+    forward: tuple[Forward, ...] = Field((), description="For mode nat, what dom0 passes on from its public addresses")
+    isolated: fields.Flag = Field(default=False, description="dom0 lets no traffic pass between it and other guests")
+    antispoof: fields.Flag = Field(
+        default=True, description="dom0 drops what the guest sends under another MAC or another fixed address"
+    )
+
+    rate: fields.Rate | None = Field(None, description="The guest sends no faster; unlimited unless given")
+
+    @property
+    def fixed_addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """IPv4 before IPv6."""
+        return tuple(one.address.ip for one in (self.ipv4, self.ipv6) if isinstance(one, Static4 | Static6))
 
     @model_validator(mode="after")
     def _mode_agrees(self) -> Self:
@@ -147,6 +186,10 @@ class Nic(Model):
             raise ValueError(f"mode {self.mode} needs bridge: the dom0 bridge's name, as in xenbr0")
         if self.mode == "routed" and not isinstance(self.ipv4, Static4):
             raise ValueError("mode routed needs ipv4: {address: ..., gateway: ...}; no DHCP crosses a routed vif")
+        if self.mode != "nat" and self.forward:
+            raise ValueError("forward is for mode nat; other guests have public addresses of their own")
+        if self.mode == "routed" and self.vlan:
+            raise ValueError("a routed vif has no vlan; remove it")
         return self
 
 
@@ -268,6 +311,15 @@ class Lint(Model):
     ignore: tuple[fields.LintCode, ...] = Field((), description="Codes that are not reported")
 
 
+class Vnc(Model):
+    """The screen of an HVM guest over VNC: neither password nor encryption, so it is for dom0's own loopback."""
+
+    listen: fields.Address = Field(IPv4Address("127.0.0.1"), description="The address of dom0 it is offered on")
+    display: fields.Count | None = Field(
+        None, ge=0, le=999, description="Port 5900 and so many; the first that is free unless given"
+    )
+
+
 class Guest(Model):
     """A guest, resolved: site, layers and its own profile merged, every value checked."""
 
@@ -278,8 +330,20 @@ class Guest(Model):
     type: GuestType = Field("pv", description="Kind of Xen guest")
     memory: fields.SizeField = Field(description="What the guest runs with")
     install_memory: fields.SizeField | None = Field(None, description="While installing; memory, but at least 768M")
+    max_memory: fields.SizeField | None = Field(
+        None, description="How far `xl mem-set` can raise it while the guest runs; memory unless given"
+    )
     vcpus: fields.Count = Field(1, ge=1, le=512, description="Virtual CPUs")
+    max_vcpus: fields.Count | None = Field(
+        None, ge=1, le=512, description="How far `xl vcpu-set` can raise them while the guest runs; vcpus unless given"
+    )
     cpus: fields.CpuList = Field("", description="Host CPUs to run on, as xl takes them")
+    cpu_weight: fields.Count | None = Field(
+        None, ge=1, le=65535, description="Its share of busy CPUs against other guests; Xen's own is 256"
+    )
+    cpu_cap: fields.Count | None = Field(
+        None, ge=1, description="It gets no more than this, in percent of one CPU: 150 is one and a half"
+    )
     media: Literal["netboot", "iso"] = Field("netboot", description="What the installer starts from")
     media_sources: tuple[MediaSource, ...] = Field(
         ("images", "package"),
@@ -298,6 +362,13 @@ class Guest(Model):
     iso_keyring: fields.SitePath = Field(
         "/usr/share/keyrings/debian-role-keys.gpg", description="Whose signature on SHA256SUMS counts"
     )
+    uuid: fields.Uuid = Field("auto", description="The domain's UUID; auto derives one from the guest's name")
+    vnc: Vnc | None = Field(None, description="The screen of an HVM guest over VNC; without it there is none")
+    on_poweroff: ShutdownAction = Field("destroy", description="What becomes of the domain when the guest powers off")
+    on_reboot: ShutdownAction = Field("restart", description="What becomes of it when the guest reboots")
+    on_crash: CrashAction = Field("restart", description="What becomes of it when the guest crashes")
+    autostart: fields.Flag = Field(default=False, description="xendomains starts it with dom0")
+    start_after: tuple[fields.GuestName, ...] = Field((), description="Guests that xendomains starts before this one")
     domain: fields.Domain = Field("", description="The guest's DNS domain")
     dns: tuple[fields.Address, ...] = Field((), description="Name servers, for NICs without DHCP")
     nics: tuple[Nic, ...] = Field(min_length=1, description="Network interfaces; the first one installs")
@@ -340,6 +411,9 @@ class Guest(Model):
     bootloader: Literal["auto", "pvgrub", "pygrub", "pvhgrub", "direct", "firmware"] = Field(
         "auto", description="How dom0 starts the installed guest"
     )
+    dom0_reads_disk: fields.Flag = Field(
+        default=False, description="dom0 may read the guest's file systems to start it, as bootloader: pygrub does"
+    )
     kernel_args: tuple[fields.KernelArgument, ...] = Field((), description="For the installed system's kernel")
     early_commands: tuple[fields.Shell, ...] = Field((), description="Run when the installer starts")
     late_commands: tuple[LateCommand, ...] = Field((), description="Run when the installer ends")
@@ -354,6 +428,11 @@ class Guest(Model):
         return tuple(
             derived_mac(self.name, number) if nic.mac == "auto" else nic.mac for number, nic in enumerate(self.nics)
         )
+
+    @property
+    def domain_uuid(self) -> str:
+        """The UUID of the guest's domain: by it, not by its name alone, dom0 knows a domain as this guest's."""
+        return derived_uuid(self.name) if self.uuid == "auto" else self.uuid
 
     @property
     def memory_for_install(self) -> Size:
@@ -407,14 +486,19 @@ class Guest(Model):
         return found | ({"root.password": self.root.password} if self.root.password else {})
 
 
+def derived_uuid(guest: str) -> str:
+    """A stable UUID of version 5, from the guest's name."""
+    return str(uuid5(_UUIDS, guest))
+
+
 def derived_mac(guest: str, number: int) -> str:
     """A stable MAC in Xen's OUI for NIC `number` of a guest: three bytes of a SHA-256 of both."""
     digest = hashlib.sha256(f"{guest}/{number}".encode()).hexdigest()
     return ":".join(["00:16:3e", digest[0:2], digest[2:4], digest[4:6]])
 
 
-def models_by_path() -> dict[tuple[str, ...], type[Model]]:
-    """Every model below Guest by the keys that lead to it, as in ("nics", "ipv4"); list positions are left out."""
+def models_by_path(top: type[Model] = Guest) -> dict[tuple[str, ...], type[Model]]:
+    """Every model below `top` by the keys that lead to it, as in ("nics", "ipv4"); list positions are left out."""
     found: dict[tuple[str, ...], type[Model]] = {}
 
     def walk(path: tuple[str, ...], annotation: Any) -> None:
@@ -425,5 +509,5 @@ def models_by_path() -> dict[tuple[str, ...], type[Model]]:
         for part in get_args(annotation):
             walk(path, part)
 
-    walk((), Guest)
+    walk((), top)
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from builder.findings import NOWHERE, Finding, Place, Severity
+from builder.profile import rules_run
 from builder.profile.fields import Percent, SizeOrPercent
 from builder.profile.model import LEAST_INSTALL_MEMORY, Guest, GuestType, Nic, Static4, Static6
 from builder.units import Size
@@ -54,8 +55,15 @@ def check_guest(guest: Guest, origins: Origins) -> Iterator[Finding]:
             yield _placed(finding, guest, origins, path)
 
 
-def check_fleet(guests: Mapping[str, Guest], origins: Mapping[str, Origins]) -> Iterator[Finding]:
-    """What two guests cannot both have: a finding for each of the two."""
+def check_fleet(
+    guests: Mapping[str, Guest], origins: Mapping[str, Origins], known: Collection[str]
+) -> Iterator[Finding]:
+    """What two guests cannot both have: a finding for each of the two. And what they say of one another.
+
+    `known`: the names of all guests, also of those whose profile makes none.
+    """
+    for guest, path, finding in rules_run.start_order(guests, known):
+        yield _placed(finding, guest, origins[guest.name], path)
     for code, thing, hint, claims in _CLAIMS:
         holders: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         for name, guest in sorted(guests.items()):
@@ -280,6 +288,9 @@ GUEST_RULES: tuple[Rule, ...] = (
     _volume_names,
     _partitions,
     _carried,
+    rules_run.limits,
+    rules_run.screen,
+    rules_run.start,
 )
 
 

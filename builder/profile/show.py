@@ -31,6 +31,7 @@ def derived_data(guest: Guest) -> dict[str, Any]:
     return {
         "fqdn": guest.fqdn,
         "macs": list(guest.macs),
+        "uuid": guest.domain_uuid,
         "memory_for_install": str(guest.memory_for_install),
         "volumes": [f"{guest.volume_group}/{guest.disk_volume}"]
         + [f"{guest.volume_group}/{guest.volume_name(volume)}" for volume in guest.volumes],

@@ -34,7 +34,6 @@ from builder.workflows.iso_media import iso_terms
 from builder.workflows.payload import payloads_of, read_carried
 from builder.workflows.preflight import preflight
 from builder.workflows.render import Artefacts
-from builder.xen.network import render_network_json
 
 MANIFEST = "manifest.json"
 _PRIVATE, _PUBLIC = 0o600, 0o644
@@ -237,7 +236,7 @@ def texts_of(artefacts: Artefacts) -> dict[str, str]:
         f"{name}.install.cfg": artefacts.install_config,
         f"{name}.cfg": artefacts.run_config,
         "volumes.json": render_volumes_json(artefacts.volumes),
-        "network/vifs.json": render_network_json(artefacts.guest),
+        "network/vifs.json": artefacts.network,
     }
 
 

@@ -50,7 +50,7 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins
         mirror, about_mirror = known[terms]
         findings.extend(replace(finding, guest=guest.name) for finding in about_mirror)
         try:
-            one = render_guest(guest, templates=templates, secrets=secrets(guest), mirror=mirror)
+            one = render_guest(guest, templates=templates, secrets=secrets(guest), mirror=mirror, dom0=loaded.dom0)
         except RefusalError as error:
             findings.extend(replace(finding, guest=finding.guest or guest.name) for finding in error.findings)
         else:

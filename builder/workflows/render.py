@@ -18,12 +18,14 @@ from builder.preseed.context import PreseedContext
 from builder.preseed.partitions import recipe_of
 from builder.preseed.recipe import render_recipe
 from builder.preseed.render import Rendered, Template, render_preseed
+from builder.profile.dom0 import NO_DOM0, Dom0
+from builder.profile.load import LoadedSite
 from builder.profile.model import Guest
 from builder.secret import Secret
 from builder.storage.plan import VolumePlan, plan_volumes, render_volumes_json, render_volumes_table
 from builder.xen.boot import check_boot
 from builder.xen.config import render_install_config, render_run_config
-from builder.xen.network import render_network_json
+from builder.xen.network.guest import render_network_json
 
 ARTEFACTS = ("preseed", "scripts", "install", "run", "volumes", "network")
 
@@ -38,6 +40,7 @@ class Artefacts:
     install_config: str
     run_config: str
     volumes: VolumePlan
+    network: str
     findings: tuple[Finding, ...] = field(default=())
 
 
@@ -47,6 +50,7 @@ def render_guest(
     templates: Mapping[str, Template],
     secrets: Mapping[str, Secret],
     mirror: MirrorAnswers,
+    dom0: Dom0 = NO_DOM0,
 ) -> Artefacts:
     """Everything at once. RefusalError with every finding when something of it cannot be."""
     findings = Findings()
@@ -61,7 +65,14 @@ def render_guest(
     if findings.errors or plan is None or preseed is None:
         raise RefusalError(f"{guest.name} cannot be rendered", tuple(findings))
     return Artefacts(
-        guest, mirror, preseed, render_install_config(guest), render_run_config(guest), plan, findings=tuple(findings)
+        guest,
+        mirror,
+        preseed,
+        render_install_config(guest, dom0),
+        render_run_config(guest, dom0),
+        plan,
+        render_network_json(guest, dom0),
+        findings=tuple(findings),
     )
 
 
@@ -105,10 +116,11 @@ def render(
 
     BuilderError for an unknown guest, RefusalError when the guest's profile or templates have errors.
     """
-    guest = find_guest(site, name)
+    loaded = load(site)
+    guest = guest_of(loaded, name)
     secrets = resolve(guest.secrets(), site=site, runner=run, environment=os.environ) if reveal else masked(guest)
     mirror, findings = mirror_answers(guest)
-    done = render_guest(guest, templates=read_templates(site), secrets=secrets, mirror=mirror)
+    done = render_guest(guest, templates=read_templates(site), secrets=secrets, mirror=mirror, dom0=loaded.dom0)
     if artefact == "volumes" and not as_json:
         return render_volumes_table(done.volumes), (*findings, *done.findings)
     return _text_of(done, artefact), (*findings, *done.findings)
@@ -116,7 +128,11 @@ def render(
 
 def find_guest(site: Site, name: str) -> Guest:
     """A guest of the site by name; BuilderError when there is none, RefusalError when its profile is unsound."""
-    loaded = load(site)
+    return guest_of(load(site), name)
+
+
+def guest_of(loaded: LoadedSite, name: str) -> Guest:
+    """The same, of profiles that are read already."""
     if name not in loaded.names:
         hint = did_you_mean(name, loaded.names) or f"the guests are: {', '.join(loaded.names) or 'none'}"
         raise BuilderError(f"there is no guest {name!r}", hint)
@@ -137,7 +153,7 @@ def _text_of(done: Artefacts, artefact: str) -> str:
         case "volumes":
             return render_volumes_json(done.volumes)
         case "network":
-            return render_network_json(done.guest)
+            return done.network
         case "scripts":
             return scripts_text(done.preseed)
         case _:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from builder.profile.model import Guest, Nic, Static4
+from builder.profile.dom0 import NO_DOM0, Dom0
+from builder.profile.model import Guest
 from builder.xen.boot import boot_of, console_of
+from builder.xen.network.vif import Vif, vifs_of, xl_words
 
 # No question below critical, and prompts as plain lines. Everything else is answered by /preseed.cfg in the initrd;
 # what stands here can be read by every user of dom0 and of the guest.
 INSTALLER_ARGUMENTS = ("priority=critical", "DEBIAN_FRONTEND=text", "TERM=dumb")
-# IFNAMSIZ is 16 with its end, and a vif of an HVM guest may get a twin with "-emu" behind its name.
-_LONGEST_VIF = 11
 Value = str | int | Sequence[str]
 
 
-def render_install_config(guest: Guest) -> str:
+def render_install_config(guest: Guest, dom0: Dom0 = NO_DOM0) -> str:
     """Boots the installer from files in dom0, with no disk but the system disk: data volumes cannot be touched.
 
     However the guest ends, it is not started again; after a crash it is kept, to be looked at.
@@ -27,14 +27,14 @@ def render_install_config(guest: Guest) -> str:
         disks.append(f"vdev={vdev},format=raw,access=ro,devtype=cdrom,target={folder}/installer.iso")
     return _document(
         _header(guest, "Install config", "It boots the Debian installer once, which powers off at the end."),
-        _machine(guest, guest.memory_for_install.mebibytes()),
+        _machine(guest, [("memory", guest.memory_for_install.mebibytes()), ("vcpus", guest.vcpus)]),
         _start_installer(guest),
-        [("disk", disks), ("vif", _vifs(guest))],
+        [("disk", disks), ("vif", _vifs(guest, dom0))],
         [("on_poweroff", "destroy"), ("on_reboot", "destroy"), ("on_crash", "preserve")],
     )
 
 
-def render_run_config(guest: Guest) -> str:
+def render_run_config(guest: Guest, dom0: Dom0 = NO_DOM0) -> str:
     """Runs the installed guest with all its volumes. The guest is one that check_boot finds nothing against."""
     boot, why = boot_of(guest)
     disks = [_disk("hda" if guest.type == "hvm" else "xvda", guest, guest.disk_volume)]
@@ -55,10 +55,10 @@ def render_run_config(guest: Guest) -> str:
         start = [("boot", "c")]
     return _document(
         _header(guest, "Run config", "It runs the installed guest."),
-        _machine(guest, guest.memory.mebibytes()),
+        _machine(guest, _run_sizes(guest)),
         [*_comment(f"Boot method {boot.method}: {boot.reason}."), *_comment(f"Chosen because: {why}."), *start],
-        [("disk", disks), ("vif", _vifs(guest))],
-        [("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "restart")],
+        [("disk", disks), ("vif", _vifs(guest, dom0))],
+        [("on_poweroff", guest.on_poweroff), ("on_reboot", guest.on_reboot), ("on_crash", guest.on_crash)],
     )
 
 
@@ -82,6 +82,11 @@ def installer_line(guest: Guest) -> str:
 def folder_of(guest: Guest) -> str:
     """Where dom0 has the guest's kernel, initrd and ISO."""
     return f"{guest.dom0_path}/{guest.name}"
+
+
+def run_config_path(guest: Guest) -> str:
+    """Where dom0 has the guest's run config."""
+    return f"{folder_of(guest)}/{guest.name}.cfg"
 
 
 def quoted(text: str) -> str:
@@ -111,18 +116,43 @@ def _header(guest: Guest, kind: str, purpose: str) -> list[tuple[str, Value]]:
     ]
 
 
-def _machine(guest: Guest, memory: int) -> list[tuple[str, Value]]:
+def _run_sizes(guest: Guest) -> list[tuple[str, Value]]:
+    """What the guest runs with, and how far that can be raised meanwhile."""
+    sizes: list[tuple[str, Value]] = [("memory", guest.memory.mebibytes())]
+    if guest.max_memory:
+        sizes.append(("maxmem", guest.max_memory.mebibytes()))
+    sizes.append(("vcpus", guest.vcpus))
+    if guest.max_vcpus:
+        sizes.append(("maxvcpus", guest.max_vcpus))
+    return sizes
+
+
+def _machine(guest: Guest, sizes: Sequence[tuple[str, Value]]) -> list[tuple[str, Value]]:
     settings: list[tuple[str, Value]] = [
         ("name", guest.name),
+        ("uuid", guest.domain_uuid),
         ("type", guest.type),
-        ("memory", memory),
-        ("vcpus", guest.vcpus),
+        *sizes,
     ]
     if guest.cpus:
         settings.append(("cpus", guest.cpus))
+    if guest.cpu_weight:
+        settings.append(("cpu_weight", guest.cpu_weight))
+    if guest.cpu_cap:
+        settings.append(("cap", guest.cpu_cap))
     if guest.type == "hvm":
-        settings += [("serial", "pty"), ("vnc", 0)]
+        settings += [("serial", "pty"), *_screen(guest)]
     return settings
+
+
+def _screen(guest: Guest) -> list[tuple[str, Value]]:
+    """Without `vnc = 0` libxl would offer the screen on dom0's loopback."""
+    if guest.vnc is None:
+        return [("vnc", 0)]
+    screen: list[tuple[str, Value]] = [("vnc", 1), ("vnclisten", str(guest.vnc.listen))]
+    if guest.vnc.display is None:
+        return [*screen, ("vncunused", 1)]
+    return [*screen, ("vncunused", 0), ("vncdisplay", guest.vnc.display)]
 
 
 def _disk(vdev: str, guest: Guest, volume: str) -> str:
@@ -130,24 +160,18 @@ def _disk(vdev: str, guest: Guest, volume: str) -> str:
     return f"vdev={vdev},format=raw,access=rw,target=/dev/{guest.volume_group}/{volume}"
 
 
-def _vifs(guest: Guest) -> list[str]:
-    return [
-        ",".join(_vif(guest, number, mac, nic))
-        for number, (mac, nic) in enumerate(zip(guest.macs, guest.nics, strict=True))
-    ]
+def _vifs(guest: Guest, dom0: Dom0) -> list[str]:
+    return [",".join(_vif(guest, vif)) for vif in vifs_of(guest, dom0)]
 
 
-def _vif(guest: Guest, number: int, mac: str, nic: Nic) -> list[str]:
-    """A NAT guest is on a private bridge, so for xl it is bridged; the script of a routed one gets its address."""
-    words = [f"mac={mac}"]
+def _vif(guest: Guest, vif: Vif) -> list[str]:
+    words = [f"mac={vif.mac}"]
     if guest.type == "hvm":
         words.append("type=vif")  # no emulated twin: both suites' kernels have the Xen driver
-    if nic.mode != "routed":
-        words.append(f"bridge={nic.bridge}")
-    elif isinstance(nic.ipv4, Static4):
-        words += ["script=vif-route", f"ip={nic.ipv4.address.ip}"]
-    name = f"{guest.name}.{number}"
-    return [*words, f"vifname={name}"] if len(name) <= _LONGEST_VIF else words
+    words += xl_words(vif)
+    if vif.nic.rate:
+        words.append(f"rate={vif.nic.rate}")
+    return words
 
 
 def _document(*parts: Sequence[tuple[str, Value]]) -> str:

@@ -1,0 +1,14 @@
+"""Where the plan's files are in dom0."""
+
+from __future__ import annotations
+
+RULES = "/etc/domu/network.nft"
+SYSCTLS = "/etc/sysctl.d/60-domu.conf"
+UNIT = "domu-network.service"
+UNITS = "/etc/systemd/system"
+# xen-hotplug-common.sh, call_hooks: sourced by vif-bridge and vif-route when their work is done.
+HOOK = "/etc/xen/scripts/vif-post.d/domu.hook"
+INTERFACES = "/etc/network/interfaces.d/domu"
+NETWORKD = "/etc/systemd/network"
+# udev: a module loaded later begins with its own settings (sysctl.d(5)).
+UDEV_RULES = "/etc/udev/rules.d/60-domu.rules"
