@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from builder.errors import BuilderError
 
 _SIGNATURE, _PRIMARY, _USER_ID, _SUBKEY = 2, 6, 13, 14  # RFC 9580, 5
-_CERTIFIES = frozenset({0x10, 0x11, 0x12, 0x13, 0x1F})  # 5.2.1: a user id, or the key itself
-_BINDS, _REVOKES, _REVOKES_SUBKEY = 0x18, 0x20, 0x28
+_CERTIFIES = frozenset({0x10, 0x11, 0x12, 0x13})  # 5.2.1: a user id
+_DIRECT, _BINDS, _REVOKES, _REVOKES_SUBKEY = 0x1F, 0x18, 0x20, 0x28
 _CREATED, _KEY_LIFE, _ISSUER, _ISSUER_V4 = 2, 9, 16, 33  # 5.2.3.7: subpackets
 
 
@@ -38,7 +38,8 @@ class ArchiveKey:
 class _Reading:
     body: bytes
     names: list[str]
-    life: dict[str, tuple[int, int]]  # "" or a subkey's fingerprint -> newest self-signature's time, seconds of life
+    # "" for its user ids, "direct", or a subkey's fingerprint -> newest self-signature's time, seconds of life
+    life: dict[str, tuple[int, int]]
     made: dict[str, int]
     revoked: bool = False
     current: str = ""
@@ -66,7 +67,10 @@ def parse_keyring(data: bytes) -> tuple[ArchiveKey, ...]:
 
 def _key(reading: _Reading) -> ArchiveKey:
     ends = {name: _end(made, reading.life.get(name, (0, 0))[1]) for name, made in reading.made.items()}
-    own = ends.pop("")
+    del ends[""]
+    # As gpg does: a signature on the key itself decides, if it speaks of an end; one that names a revoker does not.
+    life = reading.life.get("direct", (0, 0))[1] or reading.life.get("", (0, 0))[1]
+    own = _end(reading.made[""], life)
     below = [end for name, end in ends.items() if name in reading.life]
     last = None if not below or None in below else max(end for end in below if end)
     dates = [date for date in (own, last) if date is not None]
@@ -99,8 +103,8 @@ def _note(reading: _Reading, body: bytes) -> None:
         reading.revoked = True
     elif kind == _REVOKES_SUBKEY:
         reading.made.pop(reading.current, None)
-    elif kind == _BINDS or kind in _CERTIFIES:
-        about = reading.current if kind == _BINDS else ""
+    elif kind in {_BINDS, _DIRECT} or kind in _CERTIFIES:
+        about = {_BINDS: reading.current, _DIRECT: "direct"}.get(kind, "")
         if when >= reading.life.get(about, (-1, 0))[0]:
             reading.life[about] = (when, life)
 

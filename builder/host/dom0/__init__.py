@@ -12,11 +12,11 @@ from builder.host.dom0.reading import is_there, learnt, names_in, text_or_none
 from builder.host.lvm import read_storage
 from builder.host.run import Runner, run
 from builder.host.xl import list_domains, xen_info
-from builder.xen.boot import METHODS
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Dom0Facts, Space
 from builder.xen.doctor.needs import Needs
 from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS
+from builder.xen.doctor.of_guests import GRUB_IMAGES
 from builder.xen.doctor.of_network import BRIDGE_CALLS, FORWARD4, FORWARD6
 from builder.xen.doctor.of_storage import ROTATION
 from builder.xen.doctor.of_xen import CONSOLES, XEN_CFG, XEN_DEFAULTS, XL_CONF
@@ -72,8 +72,7 @@ def _saved(root: Path, defaults: Fact[Mapping[str, str] | None]) -> Fact[tuple[s
 
 
 def _files(root: Path) -> Mapping[str, Fact[bool]]:
-    kernels = [boot.kernel for boot in METHODS.values() if boot.kernel]
-    found = {path: is_there(root, path) for path in (*kernels, *_SCRIPTS)}
+    found = {path: is_there(root, path) for path in (*GRUB_IMAGES, *_SCRIPTS)}
     return found | {name: archive.program(root, name) for name in ("pygrub", *PROGRAMS, *DOM0_PROGRAMS)}
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from builder.profile.model import Guest
 from builder.units import Size
-from builder.xen.boot import METHODS, boot_of
+from builder.xen.boot import boot_of
 from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
 from builder.xen.doctor.fact import Known
 from builder.xen.doctor.facts import AutoStart, Dom0Facts
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import Needs
 
+GRUB_IMAGES = ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "/usr/lib/grub-xen/grub-i386-xen_pvh.bin")
 _TIGHT = 256 << 20
 
 
@@ -86,16 +87,14 @@ def judge_abilities(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
 
 def judge_boot(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     """The boot loaders that the guests' methods take from dom0."""
-    methods: dict[str, list[str]] = {}
+    loaders: dict[str, list[str]] = {}
+    methods: set[str] = set()
     for guest in needs.guests:
         boot, _why = boot_of(guest)
-        methods.setdefault(boot.method, []).append(guest.name)
-    missing: list[str] = []
-    for method, names in methods.items():
-        boot = METHODS[method]
-        path = boot.kernel or ("pygrub" if boot.bootloader else "")
-        if path and not facts.has(path).get():
-            missing.append(f"{path} ({', '.join(names)})")
+        methods.add(boot.method)
+        if path := boot.kernel or boot.bootloader:
+            loaders.setdefault(path, []).append(guest.name)
+    missing = [f"{path} ({', '.join(names)})" for path, names in loaders.items() if not facts.has(path).get()]
     if missing:
         fix = (
             _install("grub-xen-host", "install GRUB for guests") if any("grub-xen" in one for one in missing) else None
@@ -105,7 +104,7 @@ def judge_boot(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     elif methods:
         yield ok(f"boot loaders are here for {', '.join(sorted(methods))}")
     else:
-        there = [path for path in ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "pygrub") if facts.has(path).get()]
+        there = [path for path in (*GRUB_IMAGES, "pygrub") if facts.has(path).get()]
         yield ok(f"boot loaders here: {', '.join(there) or 'none'}") if there else unknown("no guest asks for any")
 
 

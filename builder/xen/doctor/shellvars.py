@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Literal
 
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)", re.ASCII)
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=(?P<value>.*)", re.ASCII)
 
 
 def parse_variables(text: str) -> Mapping[str, str]:
@@ -44,8 +44,11 @@ def set_variable(text: str, name: str, value: str, *, missing: Literal["first", 
 
 
 def _first_word(value: str) -> str:
+    """What follows the sign `=`. A `#` begins a comment only behind a blank."""
+    if value[:1].isspace() and value.lstrip().startswith("#"):
+        return ""
     try:
-        words = shlex.split(value, comments=True)
-    except ValueError:  # a quote that ends in a later line
-        return value.strip().strip("\"'")
+        words = shlex.split(value)
+    except ValueError:  # a quote that ends in a later line, or one in a comment
+        return re.split(r"\s#", value)[0].strip().strip("\"'")
     return words[0] if words else ""

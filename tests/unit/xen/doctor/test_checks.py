@@ -16,13 +16,25 @@ from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, Dom0Facts, Hoard, Skew
 from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs, needs_of
-from tests.dom0s import BOTH, GIB, NOW, WITHOUT_XEN, XENDOMAINS, MadeUp, good_dom0, guest_config, info, ruleset
+from tests.dom0s import (
+    BOTH,
+    GIB,
+    NOW,
+    WITHOUT_XEN,
+    XENDOMAINS,
+    MadeUp,
+    archive_key,
+    good_dom0,
+    guest_config,
+    info,
+    keyring,
+    ruleset,
+)
 from tests.guests import SMALL
 from tests.lvm_reports import lv, pool, pv, report, text, vg
 from tests.xl import DOM0, LONG_HEAD, row
 
 Change = Callable[[MadeUp], object]
-KEYRING = Path(DEBIAN_KEYRING)
 
 
 def guest(name: str = "web1", **more: object) -> Guest:
@@ -40,6 +52,7 @@ PVH = needs(guest(type="pvh"))
 ROUTED = {"mode": "routed", "ipv4": {"address": "192.0.2.10/32", "gateway": "192.0.2.1"}}
 ROUTED_NEEDS = needs(guest(nics=[ROUTED]))
 NAT_NEEDS = needs(guest(nics=[{"mode": "nat", "bridge": "xenbr0"}]))
+OWN_KEYS = needs(guest(keyring="keys/lab.gpg"))
 TWO = needs(guest(), guest("db1"))
 
 
@@ -51,7 +64,6 @@ def diagnose(
         cachers=Known(()),
         skew=Known(Skew(0.4, "mirror.example.org")),
         newest_release=Known(NOW - timedelta(days=1)),
-        keyrings={DEBIAN_KEYRING: Known(())} if not KEYRING.exists() else made.facts(wanted).keyrings,
     )
     return list(examine(more(facts) if more else facts, wanted, CHECKS))
 
@@ -203,6 +215,17 @@ ROWS: list[Row] = [
     ("D130", "unknown", lambda _: None, Needs(), "no site was named"),
     ("D131", "ok", lambda _: None, WEB1, "gpgv, ip, lvs, nft"),
     ("D131", "wrong", lambda d: d.remove("/usr/bin/nft"), WEB1, "of the packages nftables"),
+    ("D132", "ok", lambda _: None, WEB1, "debian-archive-keyring (2023.3+deb12u2) has trixie's keys, good until 2029-05-11"),
+    ("D132", "ok", lambda _: None, Needs(), "2 keys in debian-archive-keyring"),
+    ("D132", "wrong", lambda d: d.remove(DEBIAN_KEYRING), WEB1, "there is no such file"),
+    ("D132", "wrong", lambda d: d.write(DEBIAN_KEYRING, "?"), WEB1, "no OpenPGP keyring"),
+    ("D132", "wrong", lambda d: d.write(DEBIAN_KEYRING, keyring(archive_key("bookworm"))), WEB1, "has no key of trixie"),
+    ("D132", "wrong", lambda d: d.write(DEBIAN_KEYRING, keyring(archive_key("trixie"), ends=NOW)), WEB1, "have ended: 2026-11-23"),
+    ("D132", "warn", lambda d: d.write(DEBIAN_KEYRING, keyring(archive_key("trixie"), ends=NOW + timedelta(30))), WEB1, "expires on 2026-12-23"),
+    ("D132", "ok", lambda d: d.write(DEBIAN_KEYRING, keyring(archive_key("trixie"))), WEB1, "has trixie's keys, good"),
+    ("D132", "ok", lambda d: d.write("/srv/site/keys/lab.gpg", keyring("Lab")), OWN_KEYS, "/srv/site/keys/lab.gpg: 1 of 1 keys are good"),
+    ("D132", "wrong", lambda d: d.write("/srv/site/keys/lab.gpg", keyring("Lab", ends=NOW)), OWN_KEYS, "every key has expired"),
+    ("D132", "wrong", lambda _: None, OWN_KEYS, "/srv/site/keys/lab.gpg: there is no such file"),
     ("D134", "ok", lambda _: None, WEB1, "the clock is set by NTP"),
     ("D134", "warn", lambda d: d.says("timedatectl", "no\n"), WEB1, "not set by NTP"),
     ("D134", "unknown", lambda d: d.says("timedatectl", "maybe\n"), WEB1, "neither yes nor no"),
@@ -260,12 +283,12 @@ def test_facts_that_the_network_told(
 
 
 def test_the_good_dom0_has_nothing_to_mend(tmp_path: Path) -> None:
-    seen = [one for one in diagnose(good_dom0(tmp_path)) if one.code != "D132" and one.verdict.word != "ok"]
+    seen = [one for one in diagnose(good_dom0(tmp_path)) if one.verdict.word != "ok"]
     assert seen == []
 
 
 def test_every_check_has_rows_that_are_right_and_not_right() -> None:
-    tested = {(row[0], row[1]) for row in ROWS} | {("D132", "ok"), ("D132", "wrong"), ("D133", "ok"), ("D133", "wrong")}
+    tested = {(row[0], row[1]) for row in ROWS} | {("D133", "ok"), ("D133", "wrong")}
     for check in CHECKS:
         assert (check.code, "ok") in tested
         assert {(check.code, "wrong"), (check.code, "warn")} & tested
@@ -276,7 +299,7 @@ def test_without_xen_only_what_building_needs_is_judged(tmp_path: Path) -> None:
     plain(made)
     for one in diagnose(made):
         assert one.verdict.word == "unknown" if "D102" <= one.code <= "D121" else True
-    assert not [one for one in diagnose(made) if one.verdict.word == "wrong" and one.code != "D132"]
+    assert not [one for one in diagnose(made) if one.verdict.word == "wrong"]
 
 
 def test_whoever_is_not_root_is_told_to_be(tmp_path: Path) -> None:
