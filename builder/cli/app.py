@@ -41,6 +41,7 @@ COMMANDS = (
     "preseed",
     "catalogue",
     "explain",
+    "volumes",
     "network",
     "doctor",
 )

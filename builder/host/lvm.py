@@ -1,15 +1,23 @@
-"""LVM on this machine: reads what there is."""
+"""LVM on this machine: reads what there is, and carries out the steps of a storage plan."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from builder.errors import BuilderError
-from builder.host.run import Runner, run
+from builder.errors import BuilderError, RefusalError
+from builder.findings import Finding
+from builder.host.run import LIMIT, Runner, as_line, run
+from builder.progress import Progress
 from builder.storage.facts import StorageFacts, parse_report, report_arguments
+from builder.storage.stale import why_stale
+from builder.storage.steps import Command, RemoveVolume, Step, commands_of, describe, path_of
 from builder.storage.uses import join_uses, parse_mountinfo, parse_swaps
+
+# Seconds. Zeros at 100 MB/s fill 8 TB in a day; a file system of that size takes minutes.
+_LIMITS = {"blkdiscard": 86_400.0, "mkfs.ext4": 3_600.0, "mkfs.xfs": 3_600.0}
 
 
 def read_storage(runner: Runner = run, root: Path = Path("/")) -> StorageFacts:
@@ -46,3 +54,28 @@ def _holders(devices: Path) -> dict[str, tuple[str, ...]]:
         if held:
             found[device.name] = tuple(f"part of {name}" for name in held)
     return found
+
+
+def carry_out(steps: Sequence[Step], *, progress: Progress, runner: Runner = run, root: Path = Path("/")) -> None:
+    """Carry the steps out in order, each only when what it is about is still what the plan saw.
+
+    Raises RefusalError (V120) before a step that no longer fits, BuilderError when a command fails. What was done by
+    then stays, and a new plan goes on from there.
+    """
+    for step in steps:
+        if reason := why_stale(step, read_storage(runner, root)):
+            finding = Finding("V120", reason, "look at the new plan: domu volumes plan", guest=step.guest)
+            raise RefusalError(f"{path_of(step)} changed since the plan was made", [finding])
+        progress.say(describe(step))
+        for command in commands_of(step):
+            _run(command, runner)
+        if isinstance(step, RemoveVolume) and read_storage(runner, root).find(step.target.group, step.target.name):
+            # lvremove --select ends well, too, when nothing is selected.
+            raise BuilderError(f"{step.target.path} is still there", "look at it with: lvs --options +lv_tags")
+
+
+def _run(command: Command, runner: Runner) -> None:
+    done = runner(command, limit=_LIMITS.get(command[0], LIMIT))
+    if done.status != 0:
+        hint = f"when it is mended, run this again: it goes on from there. The command was: {as_line(command)}"
+        raise BuilderError(f"{command[0]} failed: {done.complaint}", hint)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from builder.findings import NOWHERE, Finding, Place, Severity
-from builder.profile import rules_run
+from builder.profile import rules_run, rules_storage
 from builder.profile.fields import Percent, SizeOrPercent
 from builder.profile.model import LEAST_INSTALL_MEMORY, Guest, GuestType, Nic, Static4, Static6
 from builder.units import Size
@@ -21,14 +20,6 @@ BOOTLOADERS: Mapping[GuestType, tuple[str, ...]] = {
     "pvh": ("auto", "pvhgrub", "pygrub", "direct"),
     "hvm": ("auto", "firmware", "direct"),
 }
-# lvm(8), VALID NAMES: LVM makes volumes of these names itself.
-_LVM_BEGINNINGS = re.compile(r"snapshot|pvmove")
-_LVM_PARTS = re.compile(
-    r"_cdata|_cmeta|_corig|_cpool|_cvol|_imeta|_iorig|_mimage|_mlog|_pmspare|_rimage|_rmeta"
-    r"|_tdata|_tmeta|_vdata|_vorigin|_wcorig"
-)
-# The device mapper's name is GROUP-VOLUME with inner hyphens doubled: DM_NAME_LEN 128 with its end, less "-real".
-_LONGEST_DEVICE = 122
 # user-setup 1.95, /usr/lib/user-setup/reserved-usernames: the installer stops at a question for these.
 RESERVED_USERS = frozenset(
     name
@@ -209,19 +200,6 @@ def _volumes(guest: Guest) -> Iterator[tuple[str, Finding]]:
             mounts[volume.mount] = f"the volume {volume.name}"
 
 
-def _volume_names(guest: Guest) -> Iterator[tuple[str, Finding]]:
-    named = [("disk.volume", guest.disk_volume)]
-    named += [(f"volumes[{number}].name", guest.volume_name(one)) for number, one in enumerate(guest.volumes)]
-    for path, name in named:
-        if reserved := _LVM_BEGINNINGS.match(name) or _LVM_PARTS.search(name):
-            message = f"LVM keeps names with {reserved[0]!r} for itself: {name}"
-            yield path, Finding("P112", message, "choose another name (lvm(8), VALID NAMES)")
-        length = len(f"{guest.volume_group.replace('-', '--')}-{name.replace('-', '--')}")
-        if length > _LONGEST_DEVICE:
-            message = f"{guest.volume_group}/{name} is too long for the device mapper: {length} signs"
-            yield path, Finding("P112", message, f"{_LONGEST_DEVICE} are possible; hyphens count twice")
-
-
 def _partitions(guest: Guest) -> Iterator[tuple[str, Finding]]:
     names: set[str] = set()
     for number, one in enumerate(guest.disk.partitions):
@@ -285,7 +263,8 @@ GUEST_RULES: tuple[Rule, ...] = (
     _addresses,
     _routes,
     _volumes,
-    _volume_names,
+    rules_storage.names,
+    rules_storage.pools,
     _partitions,
     _carried,
     rules_run.limits,
