@@ -25,7 +25,9 @@ LAN4, LAN6 = "192.0.2", "2001:db8:0:2"  # the provider's segment: .1 the router,
 FAR4, FAR6 = "198.51.100.2", "2001:db8:0:51::2"  # the client
 SCRIPTS = Path("/etc/xen/scripts")
 NEEDED = ("ip", "nft", "ping", "arping", "sysctl")
-_PATIENCE = 2.0  # seconds that an answer on one machine may take, and that silence is waited for
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (all interfaces, of a namespace)
+_PATIENCE = 2.0  # seconds that an answer on one machine may take
+_SILENCE = 0.4  # seconds without an answer, where there comes none
 _PREFIX = "domu-test-"
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _C = ctypes.CDLL(None, use_errno=True)
@@ -64,10 +66,15 @@ class Namespace:
         """Set these, with `__` for the dots of their names."""
         self.run("sysctl", "-q", "-w", *(f"{key.replace('__', '.')}={value}" for key, value in settings.items()))
 
-    def pings(self, address: str, *, source: str | None = None) -> bool:
+    def pings(self, address: str, *, source: str | None = None, patience: float = _PATIENCE) -> bool:
         """Whether an echo comes back."""
         words = ["-I", source] if source else []
-        return not self.run("ping", "-n", "-q", "-c", "1", "-W", "1", *words, address, check=False).returncode
+        wait = f"{patience:.1f}"
+        return not self.run("ping", "-n", "-q", "-c", "1", "-W", wait, *words, address, check=False).returncode
+
+    def gets_nothing(self, address: str, *, source: str | None = None) -> bool:
+        """Whether no echo comes back in a time in which they come, between namespaces of one machine."""
+        return not self.pings(address, source=source, patience=_SILENCE)
 
     def mac_of(self, address: str, interface: str = "eth0") -> str | None:
         """Who answers an ARP request for this address, which is not asked of the own tables."""
@@ -101,19 +108,19 @@ class Namespace:
             thread.join()
             server.close()
 
-    def asks(self, address: str, port: int, *, source: str = "") -> str | None:
+    def asks(self, address: str, port: int, *, source: str = "", patience: float = _PATIENCE) -> str | None:
         """The address that the server there sees us come from; None without an answer."""
         try:
-            with self.call(address, port, source=source) as call:
+            with self.call(address, port, source=source, patience=patience) as call:
                 return call.seen
         except OSError:
             return None
 
     @contextmanager
-    def call(self, address: str, port: int, *, source: str = "") -> Iterator[Call]:
+    def call(self, address: str, port: int, *, source: str = "", patience: float = _PATIENCE) -> Iterator[Call]:
         """A connection that stays open."""
         with self.inside():
-            line = socket.create_connection((address, port), _PATIENCE, (source, 0) if source else None)
+            line = socket.create_connection((address, port), patience, (source, 0) if source else None)
         with line, line.makefile("rwb") as stream:
             yield Call(stream.readline().decode().strip(), stream)
 
@@ -214,7 +221,7 @@ _WRITE = (
 
 
 def xen_scripts(folder: Path) -> Path:
-    """Xen's scripts as installed, told to find our xenstore first and to log where we may write."""
+    """Xen's scripts as installed, told to find our xenstore first, hooks below `root`, and to log where we may."""
     scripts = folder / "scripts"
     if scripts.exists():
         return scripts
@@ -227,7 +234,9 @@ def xen_scripts(folder: Path) -> Path:
     places = scripts / "hotplugpath.sh"
     places.write_text(f'{places.read_text()}\nbindir="{tools}"\n')
     common = scripts / "xen-hotplug-common.sh"
-    common.write_text(common.read_text().replace("/var/log/xen/xen-hotplug.log", str(folder / "xen-hotplug.log")))
+    text = common.read_text().replace("/var/log/xen/xen-hotplug.log", str(folder / "xen-hotplug.log"))
+    assert "/etc/xen/scripts/${1}" in text
+    common.write_text(text.replace("/etc/xen/scripts/${1}", f"{folder}/root/etc/xen/scripts/${{1}}"))
     return scripts
 
 
@@ -272,6 +281,8 @@ def _outside(made: World) -> None:
         "2001:db8:0:51::1/64 dev wan",
     ):
         router.ip(f"address add {line}")
+    # The providers' routers of today send none, and ping takes one for a failure.
+    router.sysctl(net__ipv4__conf__all__send_redirects="0", net__ipv4__conf__lan__send_redirects="0")
     router.sysctl(net__ipv4__ip_forward="1", net__ipv6__conf__all__forwarding="1")
     for host, address4, address6, gate4, gate6 in (
         (client, f"{FAR4}/24", f"{FAR6}/64", "198.51.100.1", "2001:db8:0:51::1"),

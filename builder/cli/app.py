@@ -43,6 +43,7 @@ COMMANDS = (
     "explain",
     "volumes",
     "network",
+    "network_apply",
     "doctor",
 )
 

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from builder.errors import BuilderError
@@ -50,8 +51,7 @@ def run(
     argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
 ) -> Completed:
     """The real runner. `env` adds to the little that is passed on. The exit status is the caller's to judge."""
-    known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment = known | {"LC_ALL": "C.UTF-8"} | dict(env or {})
+    environment = _known() | dict(env or {})
     try:
         done = subprocess.run(list(argv), input=stdin, capture_output=True, timeout=limit, env=environment, check=False)
     except FileNotFoundError as error:
@@ -65,6 +65,29 @@ def run(
             f"{argv[0]!r} did not end within {limit:.0f} s", f"to try by hand: {as_line(argv)}"
         ) from error
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def start_detached(argv: Sequence[str], *, log: Path) -> None:
+    """Start a program in a session of its own, which outlives us and our terminal; what it says goes to `log`.
+
+    Raises BuilderError when it cannot start; whether it then works is for its own signs to tell.
+    """
+    with log.open("ab") as output:
+        # setsid(1) --fork leaves at once, so that the program is init's child and nobody waits for it here.
+        whole = ["setsid", "--fork", *argv]
+        try:
+            done = subprocess.run(
+                whole, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=LIMIT, env=_known(), check=False
+            )
+        except OSError as error:
+            raise BuilderError(f"{argv[0]!r} cannot be started: {error.strerror}", as_line(whole)) from error
+    if done.returncode:
+        raise BuilderError(f"{argv[0]!r} cannot be started: exit status {done.returncode}", as_line(whole))
+
+
+def _known() -> dict[str, str]:
+    """The environment that every program gets."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"LC_ALL": "C.UTF-8"}
 
 
 def as_line(argv: Sequence[str]) -> str:

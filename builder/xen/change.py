@@ -1,0 +1,236 @@
+"""A change of dom0's network: what it makes of what is seen, what it would write, and what forbids it. Decides only."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from builder.errors import BuilderError
+from builder.findings import Finding
+from builder.xen.live import Live
+from builder.xen.live_steps import Round, steps
+from builder.xen.live_target import Target, check_live, taken_away, target_of
+from builder.xen.network.places import UNIT
+from builder.xen.network.plan import NetworkPlan
+
+# nftables tables that are ours; no other is ever named to nft.
+TABLES = (("inet", "domu"), ("bridge", "domu"))
+_STATEMENT = re.compile(r"(?:(?:add|delete|destroy|flush) )?table (inet|bridge|ip|ip6|arp|netdev) (\S+)(?: \{)?")
+_NOWHERE = Live({}, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file's content and mode."""
+
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Interfaces, some kernel settings (None: there is no such file), and our tables as text (None: there is none)."""
+
+    live: Live
+    sysctls: Mapping[str, str | None]
+    tables: Mapping[str, str | None]
+
+    def part(self, scope: frozenset[str]) -> Seen:
+        """Without other interfaces."""
+        return replace(self, live=self.live.only(scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a confirmed change left: what it wrote, what it made, and how it was before the first one (`origin`)."""
+
+    files: Mapping[str, FileText] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ruleset: str = ""
+    tables: Mapping[str, str | None] = field(default_factory=dict)
+    made: tuple[str, ...] = ()
+    origin: Live = _NOWHERE
+    origin_sysctls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be done at once, and what to write for good when it is confirmed.
+
+    `sysctls`: those whose values are others now, in order. `ruleset` None: our tables are as they shall be.
+    `restoring`: the ruleset that brings our tables back to what they are now. `extra`: commands that may be run
+    again without harm, after the interfaces are laid. `leaving`, `manager`: what the machine's daemons are told
+    before and after the files change.
+    """
+
+    target: Target
+    links: Round
+    sysctls: Mapping[str, str]
+    ruleset: str | None
+    after: Applied
+    before: Seen
+    restoring: str
+    extra: tuple[tuple[str, ...], ...] = ()
+    leaving: tuple[tuple[str, ...], ...] = ()
+    manager: tuple[tuple[str, ...], ...] = ()
+    gone: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing would be different."""
+        return not (self.links.links or self.links.routes or self.sysctls or self.ruleset or self.gone or self.written)
+
+
+def plan_change(plan: NetworkPlan, seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
+    """From what is seen to the plan. `disk`: what the files of the plan, and of `applied`, hold now (None: no file)."""
+    check_ruleset(plan.ruleset)
+    target = taken_away(target_of(plan.dom0, plan.vifs, seen.live, origin=applied.origin), applied.made, applied.origin)
+    wanted = {one.name: one.value for one in plan.sysctls if seen.sysctls.get(one.name) is not None or not one.optional}
+    returned = {
+        name: value
+        for name, value in applied.origin_sysctls.items()
+        if name not in wanted and seen.sysctls.get(name) is not None
+    }
+    files = {one.path: FileText(one.text, one.mode) for one in plan.files}
+    fresh = target.scope - applied.origin.links.keys() - frozenset(applied.made)
+    origin = _joined(seen.live.only(fresh), applied.origin)
+    after = Applied(
+        files=files,
+        sysctls=wanted,
+        ruleset=plan.ruleset,
+        made=tuple(sorted(target.live.links.keys() - origin.links.keys())),
+        origin=origin.only(target.scope),
+        origin_sysctls={
+            name: held
+            for name in wanted
+            if (held := applied.origin_sysctls.get(name) or seen.sysctls.get(name)) is not None
+        },
+    )
+    same_rules = plan.ruleset == applied.ruleset and dict(seen.tables) == dict(applied.tables)
+    return Change(
+        target=target,
+        links=steps(seen.live, target.live, target.scope),
+        sysctls={name: value for name, value in {**returned, **wanted}.items() if seen.sysctls.get(name) != value},
+        ruleset=None if same_rules else plan.ruleset,
+        after=after,
+        before=seen.part(target.scope),
+        restoring=_restoring(seen, applied),
+        extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge"),
+        manager=tuple(one.argv for one in plan.commands if one.scope == "manager"),
+        gone=tuple(sorted(name for name in applied.files if name not in files and disk.get(name) is not None)),
+        written=tuple(name for name, one in files.items() if disk.get(name) != one.text),
+    )
+
+
+def _joined(one: Live, other: Live) -> Live:
+    return Live({**one.links, **other.links}, one.routes | other.routes, one.proxies | other.proxies)
+
+
+def removal(seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
+    """Everything of ours away, and the interfaces as they were before the first change."""
+    scope = frozenset(applied.made) | applied.origin.links.keys()
+    target = Target(applied.origin, scope)
+    there = any(text is not None for text in seen.tables.values())
+    return Change(
+        target=target,
+        links=steps(seen.live, target.live, scope),
+        sysctls={
+            name: value for name, value in applied.origin_sysctls.items() if seen.sysctls.get(name) not in {None, value}
+        },
+        ruleset=without_tables() if there else None,
+        after=Applied(),
+        before=seen.part(scope),
+        restoring=_restoring(seen, applied),
+        leaving=(("systemctl", "disable", UNIT),) if applied.files else (),
+        manager=(("systemctl", "daemon-reload"),),
+        gone=tuple(sorted(name for name in applied.files if disk.get(name) is not None)),
+    )
+
+
+def check_change(
+    plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Mapping[str, str | None], *, force: bool
+) -> Iterator[Finding]:
+    """What forbids a change: foreign bridges, files that others wrote or changed (unless forced), Open vSwitch."""
+    if plan:
+        yield from check_live(plan.dom0, seen.live, made=applied.made, vifs=[vif.name for vif in plan.vifs])
+        for network in plan.dom0.networks:
+            if network.kind == "openvswitch" and not network.existing:
+                hint = "run the commands that `domu network plan` prints; Open vSwitch remembers them"
+                yield Finding(
+                    "N403", f"{network.name} is Open vSwitch's, which domu plans for but does not change", hint
+                )
+    if force:
+        return
+    for path in sorted({*applied.files, *(one.path for one in plan.files if plan)} if plan else applied.files):
+        if disk.get(path) is None:
+            continue
+        ours = applied.files.get(path)
+        if ours is None and plan and {one.path: one.text for one in plan.files}.get(path) != disk[path]:
+            hint = "move it away, or let domu write over it, which keeps a copy: --force"
+            yield Finding("N404", f"{path} is there, and domu did not write it", hint)
+        elif ours and disk[path] != ours.text:
+            hint = "put its lines into dom0.yaml or a file of another name; then --force, which keeps a copy"
+            yield Finding("N405", f"{path} was changed by hand since domu wrote it", hint)
+
+
+def check_ruleset(text: str) -> None:
+    """BuilderError unless every statement of the ruleset is about our own tables."""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].strip()
+        if depth == 0 and words:
+            found = _STATEMENT.fullmatch(words)
+            if not found or (found[1], found[2]) not in TABLES:
+                raise BuilderError(f"line {number} of the ruleset is not about a table of domu's own: {words}")
+        depth += words.count("{") - words.count("}")
+    if depth:
+        raise BuilderError("the ruleset's braces do not match")
+
+
+def without_tables() -> str:
+    """For `nft --file`: our tables are gone, whether they were there or not."""
+    return "".join(f"table {family} {name}\ndelete table {family} {name}\n" for family, name in TABLES)
+
+
+def _restoring(seen: Seen, applied: Applied) -> str:
+    """The text that was loaded where nobody has changed the tables since; else what nft prints of them."""
+    if applied.ruleset and dict(seen.tables) == dict(applied.tables):
+        return applied.ruleset
+    return without_tables() + "".join(text for text in seen.tables.values() if text)
+
+
+def diff_of(change: Change, applied: Applied, disk: Mapping[str, str | None]) -> str:
+    """Unified diff of files, settings and rules, then the steps on interfaces; empty when nothing is to be done."""
+    parts = [
+        _diff(disk.get(path) or "", change.after.files[path].text, path, new_file=disk.get(path) is None)
+        for path in change.written
+    ]
+    parts += [_diff(disk[path] or "", "", path, gone=True) for path in change.gone]
+    if change.ruleset is not None:
+        drifted = applied.tables and dict(change.before.tables) != dict(applied.tables)
+        if drifted:
+            held, was = ("".join(text or "" for text in one.values()) for one in (change.before.tables, applied.tables))
+            parts.append(_diff(was, held, "nftables, changed by hand since domu loaded it"))
+        parts.append(_diff(applied.ruleset, change.after.ruleset, "nftables"))
+    settings = [
+        (f"-{name} = {change.before.sysctls[name]}\n" if change.before.sysctls.get(name) else "")
+        + f"+{name} = {value}\n"
+        for name, value in change.sysctls.items()
+    ]
+    parts += ["--- sysctl\n+++ sysctl\n", *settings] if settings else []
+    lines = (*change.links.links, *change.links.routes)
+    parts += ["--- interfaces\n+++ interfaces\n", *(f"+ip {line}\n" for line in lines)] if lines else []
+    return "".join(parts)
+
+
+def _diff(old: str, new: str, name: str, *, new_file: bool = False, gone: bool = False) -> str:
+    found = difflib.unified_diff(
+        old.splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        "/dev/null" if new_file else name,
+        "/dev/null" if gone else name,
+    )
+    return "".join(found)
