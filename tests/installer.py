@@ -21,6 +21,7 @@ _ACTIONS = {
     # what in-target does, with /target as the folder
     "in-target": 'cd {root}/target && exec "$@"',
     "logger": "",
+    "update-grub": "",
 }
 
 
@@ -94,4 +95,8 @@ def _moved(text: str, root: Path) -> str:
     text = re.sub(
         r"(?<![\w$}./-])/(?=(?:target|domu|sys/class/net|var/run/domu|tmp/domu|var/log/domu-early)\b)", f"{root}/", text
     )
-    return re.sub(r"(?<![\w$}./-])/(?=var/(?:tmp/domu-step|log/domu-late))", f"{root}/target/", text)
+    return re.sub(
+        r"(?<![\w$}./-])/(?=(?:var/(?:tmp/domu-step|log/domu-late)|boot|etc/kernel|etc/grub\.d)\b)",
+        f"{root}/target/",
+        text,
+    )

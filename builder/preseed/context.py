@@ -9,7 +9,7 @@ from functools import cached_property
 from builder.media.mirror import Mirror, MirrorAnswers
 from builder.profile.model import Guest, Static4, Static6, User, Volume
 from builder.secret import Secret
-from builder.xen.boot import console_of
+from builder.xen.boot import console_of, needs_hook
 
 # shadow(5): a field that is no hash lets no password in. Not "!", which user-setup-ask takes for no answer.
 NO_PASSWORD = Secret("*")
@@ -33,6 +33,11 @@ class PreseedContext:
     def console(self) -> str:
         """The console of the installed system, as the kernel names it."""
         return console_of(self.guest)
+
+    @cached_property
+    def kernel_hook(self) -> bool:
+        """Whether the installed system keeps kernels that GRUB for PV guests can read."""
+        return needs_hook(self.guest)
 
     @cached_property
     def static(self) -> Static4 | Static6 | None:
@@ -78,6 +83,7 @@ class PreseedContext:
         needed = {
             "openssh-server": bool(self.ssh_keys),
             "sudo": any(user.sudo for user in self.guest.users),
+            "zstd": self.kernel_hook,
             "xfsprogs": any(volume.filesystem == "xfs" for volume in self.mounts),
         }
         return tuple(dict.fromkeys([*self.guest.packages, *(name for name, wanted in needed.items() if wanted)]))

@@ -23,7 +23,7 @@ from builder.profile.load import LoadedSite
 from builder.profile.model import Guest
 from builder.secret import Secret
 from builder.storage.plan import VolumePlan, plan_volumes, render_volumes_json, render_volumes_table
-from builder.xen.boot import check_boot
+from builder.xen.boot import check_boot, check_hook
 from builder.xen.config import render_install_config, render_run_config
 from builder.xen.network.guest import render_network_json
 
@@ -62,6 +62,8 @@ def render_guest(
         preseed = render_preseed(context_of(guest, secrets=secrets, mirror=mirror), templates)
     except RefusalError as error:
         findings.extend(error.findings)
+    else:
+        findings.extend(check_hook(guest, preseed.files))
     if findings.errors or plan is None or preseed is None:
         raise RefusalError(f"{guest.name} cannot be rendered", tuple(findings))
     return Artefacts(

@@ -1,75 +1,83 @@
-"""How dom0 starts an installed guest: the table of boot methods, and what their command lines have room for."""
+"""How dom0 starts an installed guest: the method that is chosen, why, and what speaks against it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from builder.findings import Finding
-from builder.profile.model import Arch, Guest, GuestType, Suite
+from builder.profile.model import Guest
+from builder.xen.boot_facts import BootFacts, assumed_facts
+from builder.xen.boot_matrix import AUTO, METHODS, Boot, Verdict, boot_matrix
+from builder.xen.kernel import USUAL, Kernel
 
 # Xen's MAX_GUEST_CMDLINE is 1024 (xen/include/public/xen.h); libxenguest cuts a longer line without a word. Elsewhere
 # the kernel's own COMMAND_LINE_SIZE, 2048, holds. Both count the NUL at the end.
 LONGEST_LINE = {"pv": 1023, "pvh": 2047, "hvm": 2047}
+# What the stock templates carry into the installer for the kernel hook (preseeds/pv-kernel.j2).
+HOOK_FILES = ("/domu/pv-kernel/hook", "/domu/pv-kernel/menu")
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
-    """A boot method and the lines of the run config that choose it; `reason` is written beside them."""
+class Choice:
+    """The way a guest is started, or None where `auto` knows none, and every verdict of its type's."""
 
-    method: str
-    reason: str
-    kernel: str = ""
-    bootloader: str = ""
+    chosen: Verdict | None
+    why: str
+    verdicts: tuple[Verdict, ...]
+    kernel: Kernel
+    facts: BootFacts
 
 
-METHODS = {
-    boot.method: boot
-    for boot in (
-        Boot(
-            "pvgrub",
-            "GRUB for PV guests, from grub-xen-host; it reads kernels compressed by gzip, xz and lzo",
-            kernel="/usr/lib/grub-xen/grub-x86_64-xen.bin",
-        ),
-        Boot("pygrub", "dom0 takes the kernel from the guest's disk, as its GRUB menu says", bootloader="pygrub"),
-        Boot(
-            "pvhgrub",
-            "GRUB for PVH guests, from grub-xen-host; the kernel unpacks itself",
-            kernel="/usr/lib/grub-xen/grub-i386-xen_pvh.bin",
-        ),
-        Boot("firmware", "the BIOS starts what the installer put on the disk"),
-        Boot("direct", "kernel and initrd are files of dom0; keep them as new as the guest's own"),
-    )
-}
-# What `bootloader: auto` means, and why. Measured under Xen 4.17 with the kernels of both suites.
-_ZSTD = "trixie's kernel is compressed by zstd, which GRUB for PV guests cannot read"
-AUTO: dict[tuple[Arch, GuestType, Suite], tuple[str, str]] = {
-    ("amd64", "pv", "bookworm"): ("pvgrub", "bookworm's kernel is compressed by xz, and the guest's disk stays unread"),
-    ("amd64", "pv", "trixie"): ("pygrub", _ZSTD),
-    ("amd64", "pvh", "bookworm"): ("pvhgrub", "the guest's disk stays unread by dom0"),
-    ("amd64", "pvh", "trixie"): ("pvhgrub", "the guest's disk stays unread by dom0"),
-    ("amd64", "hvm", "bookworm"): ("firmware", "the guest boots as a machine does"),
-    ("amd64", "hvm", "trixie"): ("firmware", "the guest boots as a machine does"),
-    ("arm64", "pvh", "bookworm"): ("pygrub", "grub-xen-host has no GRUB for arm64 guests"),
-    ("arm64", "pvh", "trixie"): ("pygrub", "grub-xen-host has no GRUB for arm64 guests"),
-}
+def choose(guest: Guest, facts: BootFacts | None = None, kernel: Kernel | None = None) -> Choice:
+    """The method of the profile, or the one that `auto` takes, beside all others.
+
+    Without facts a Debian dom0 is assumed that has all it needs; without a kernel, one as the suite's usually are.
+    """
+    facts, kernel = facts or assumed_facts(), kernel or USUAL[guest.suite]
+    verdicts = boot_matrix(guest.type, guest.arch, kernel, facts)
+    method = method_of(guest)
+    chosen = next((verdict for verdict in verdicts if verdict.method == method), None)
+    if guest.bootloader != "auto":
+        why = "the profile says so"
+    else:
+        why = chosen.why if chosen else f"auto knows no way for {guest.type} guests on {guest.arch}"
+    return Choice(chosen, why, verdicts, kernel, facts)
+
+
+def method_of(guest: Guest) -> str:
+    """The method of the run config; empty where `auto` knows none."""
+    return AUTO.get((guest.arch, guest.type), "") if guest.bootloader == "auto" else guest.bootloader
 
 
 def boot_of(guest: Guest) -> tuple[Boot, str]:
     """The boot method and why it was chosen; KeyError for a guest that check_boot refuses."""
-    if guest.bootloader != "auto":
-        return METHODS[guest.bootloader], "as the profile says"
-    method, why = AUTO[guest.arch, guest.type, guest.suite]
-    return METHODS[method], why
+    return METHODS[method_of(guest)], choose(guest).why
 
 
-def check_boot(guest: Guest) -> Iterator[Finding]:
+def needs_hook(guest: Guest) -> bool:
+    """Whether the installed guest gets the kernel hook.
+
+    Every PV guest that GRUB starts does, whatever its kernel: bookworm's needs none, and becomes trixie's some day.
+    """
+    return guest.type == "pv" and guest.arch == "amd64" and method_of(guest) == "pvgrub"
+
+
+def check_boot(guest: Guest, facts: BootFacts | None = None, kernel: Kernel | None = None) -> Iterator[Finding]:
     """What cannot start, or would start otherwise than the profile says."""
-    if guest.bootloader == "auto" and (guest.arch, guest.type, guest.suite) not in AUTO:
-        message = f"no boot method is known for {guest.type} guests with {guest.suite} on {guest.arch}"
-        yield Finding("X101", message, "write another type:, or a bootloader:", guest=guest.name)
-    if guest.bootloader == "pvgrub" and guest.suite == "trixie":
-        yield Finding("X102", f"pvgrub cannot start this guest: {_ZSTD}", "write bootloader: auto", guest=guest.name)
+    choice = choose(guest, facts, kernel)
+    if choice.chosen is None:
+        working = [verdict.method for verdict in choice.verdicts if verdict.outcome != "cannot"]
+        hint = f"write bootloader: {' or '.join(working)}" if working else "write another type:"
+        yield Finding("X101", choice.why, hint, guest=guest.name)
+    elif choice.chosen.outcome == "cannot":
+        because = f" ({'; '.join(choice.chosen.assumed)})" if choice.chosen.assumed else ""
+        message = f"{choice.chosen.method} cannot start this guest: {choice.chosen.why}{because}"
+        yield Finding("X102", message, choice.chosen.hint, guest=guest.name)
+    if method_of(guest) == "pygrub" and not guest.dom0_reads_disk:
+        message = "pygrub makes dom0 read the guest's file systems, which the guest's root can forge (XSA-443)"
+        hint = "write bootloader: auto; or dom0_reads_disk: true, if you trust the guest's root as you trust dom0's"
+        yield Finding("X105", message, hint, guest=guest.name)
     if guest.bootloader == "direct" and not any(word.startswith("root=") for word in guest.kernel_args):
         hint = "add root=/dev/xvda1, or what it is, to kernel_args"
         yield Finding("X103", "bootloader direct, and nothing says where the root is", hint, guest=guest.name)
@@ -77,6 +85,14 @@ def check_boot(guest: Guest) -> Iterator[Finding]:
     if length > longest:
         message = f"the kernel command line has {length} bytes; Xen cuts that of a {guest.type} guest after {longest}"
         yield Finding("X104", message, "shorten kernel_args", guest=guest.name)
+
+
+def check_hook(guest: Guest, carried: Collection[str]) -> Iterator[Finding]:
+    """Whether the initrd's files (`carried`, by path) have what the installed guest needs to start by its method."""
+    if choose(guest).chosen and needs_hook(guest) and not set(HOOK_FILES) <= set(carried):
+        message = "the templates lay no kernel hook, without which GRUB for PV guests cannot read Debian 13's kernels"
+        hint = 'write {% include "pv-kernel.j2" %} into the template of your own, or write type: pvh'
+        yield Finding("X106", message, hint, guest=guest.name)
 
 
 def installed_line(guest: Guest) -> str:

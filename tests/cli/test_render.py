@@ -34,9 +34,9 @@ def domu(site: Path, *words: str) -> int:
     [
         ((), "d-i netcfg/get_hostname string web1\n"),
         (("preseed",), "d-i mirror/http/hostname string mirror.example.org\n"),
-        (("scripts",), "==> /domu/late/003-late-command.installer <==\necho done\n"),
+        (("scripts",), "==> /domu/late/005-late-command.installer <==\necho done\n"),
         (("install",), 'kernel = "/var/lib/domu/web1/vmlinuz"\n'),
-        (("run",), 'bootloader = "pygrub"\n'),
+        (("run",), 'kernel = "/usr/lib/grub-xen/grub-x86_64-xen.bin"\n'),
         (("volumes",), "vg0/web1-disk"),
         (("volumes", "--json"), '"name": "web1-disk"'),
         (("network",), '"bridge": "xenbr0"'),
@@ -88,10 +88,10 @@ def test_own_templates_win_and_their_errors_have_a_place(site: Path, capsys: pyt
 
 def test_all_that_is_wrong_is_told_at_once(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = site / "profiles" / "web1.yaml"
-    profile.write_text(f"{profile.read_text()}bootloader: pvgrub\ntemplate: mine.j2\ndisk: {{size: 1G}}\n")
+    profile.write_text(f"{profile.read_text()}bootloader: pygrub\ntemplate: mine.j2\ndisk: {{size: 1G}}\n")
     assert domu(site, "web1") == app.FINDINGS
     err = capsys.readouterr().err
-    assert {"X102", "T103", "R303"} <= {word.rstrip(":") for word in err.split()}
+    assert {"X105", "T103", "R303"} <= {word.rstrip(":") for word in err.split()}
 
 
 def test_the_sample_site_is_read_where_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

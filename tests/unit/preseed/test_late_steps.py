@@ -47,7 +47,7 @@ def test_a_failing_step_is_logged_the_others_run_and_the_end_is_non_zero(tmp_pat
         {"run": "exec 2>&1; echo four", "where": "target"},
         {"run": "set -e; if true; then"},
     ]
-    one = guest(late_commands=commands)
+    one = guest(type="pvh", late_commands=commands)
     root = installer(tmp_path, rendered(one).files, one)
     done = root.run("/domu/late.sh")
     failed = "002-late-command.installer 004-late-command.target 006-late-command.installer"

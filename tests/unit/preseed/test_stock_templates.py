@@ -136,11 +136,12 @@ def test_every_question_of_a_plain_installation_is_answered(suite: str, kind: st
             },
             id="LVM",
         ),
-        pytest.param({"packages": ["git", "vim"]}, {"pkgsel/include": "git vim"}, id="packages"),
-        pytest.param({"ssh_keys": [KEY], "packages": ["git"]}, {"pkgsel/include": "git openssh-server"}, id="keys need a server"),
-        pytest.param({"users": [{"name": "ann", "sudo": True}]}, {"pkgsel/include": "sudo"}, id="sudo"),
+        pytest.param({"packages": ["git", "vim"]}, {"pkgsel/include": "git vim zstd"}, id="packages"),
+        pytest.param({"type": "pvh", "packages": ["git"]}, {"pkgsel/include": "git"}, id="no hook, no zstd"),
+        pytest.param({"ssh_keys": [KEY], "packages": ["git"]}, {"pkgsel/include": "git openssh-server zstd"}, id="keys need a server"),
+        pytest.param({"users": [{"name": "ann", "sudo": True}]}, {"pkgsel/include": "sudo zstd"}, id="sudo"),
         pytest.param(
-            {"volumes": [{"name": "d", "size": "1G", "mount": "/srv", "filesystem": "xfs"}]}, {"pkgsel/include": "xfsprogs"}, id="xfs"
+            {"volumes": [{"name": "d", "size": "1G", "mount": "/srv", "filesystem": "xfs"}]}, {"pkgsel/include": "xfsprogs zstd"}, id="xfs"
         ),
         pytest.param({"tasks": []}, {"tasksel/first": ""}, id="no tasks"),
         pytest.param({"tasks": ["standard", "ssh-server"]}, {"tasksel/first": "standard, ssh-server"}, id="tasks"),
