@@ -53,8 +53,9 @@ fuzz: $(VENV)/.tests ## ten minutes of fuzzing of everything that reads a strang
 catalogues: $(VENV)/.runs ## fetch the questions of each suite's installer anew, for the package to ship
 	$(DOMU) catalogue update --ship
 
-schema: $(VENV)/.runs ## write profiles/schema.json anew
+schema: $(VENV)/.runs ## write the schemas in profiles/ anew
 	$(DOMU) schema > profiles/schema.json
+	$(DOMU) schema dom0 > profiles/dom0.schema.json
 
 rules: $(VENV)/.runs ## write docs/rules.md anew
 	$(BIN)/python -c 'from builder.preseed.lint import RULES; from builder.report.rules import rules_page; print(rules_page(RULES), end="")' > docs/rules.md

@@ -65,7 +65,7 @@ def running_cacher(root: Path, *, proxy: str | None = None, settings: Sequence[s
         pytest.fail("apt-cacher-ng is not installed; apt-get install apt-cacher-ng (without its service)")
     cacher = Cacher(root, free_port())
     for name in ("cache", "log", "conf"):
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
     conf = [
         f"CacheDir: {root}/cache",
         f"LogDir: {root}/log",
