@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from builder.errors import BuilderError
+from builder.findings import Severity
 from builder.host.apt import find_mirror, find_proxy
 from builder.host.dom0 import ROOT, archive, read_dom0, storage
 from builder.host.dom0.mend import carry_out
@@ -25,6 +26,7 @@ from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, Dom0Facts
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import Needs, needs_of
+from builder.xen.network.plan import NetworkPlan, plan_network
 
 Clock = Callable[[], datetime]
 
@@ -66,7 +68,13 @@ def read_needs(site: Site | None) -> Needs:
     if site is None:
         return Needs()
     loaded = load(site)
-    return needs_of(str(site.root), loaded.guests, tuple(loaded.unsound), _volumes(loaded))
+    return needs_of(str(site.root), loaded.guests, tuple(loaded.unsound), _volumes(loaded), _network(loaded))
+
+
+def _network(loaded: LoadedSite) -> NetworkPlan | None:
+    """The plan where dom0.yaml has networks; none while a profile has errors, as a ruleset would lack its guest."""
+    wrong = any(finding.severity is Severity.ERROR for finding in loaded.findings)
+    return plan_network(loaded.dom0, loaded.guests) if loaded.dom0.networks and not wrong else None
 
 
 def _volumes(loaded: LoadedSite) -> dict[str, dict[str, Size]]:

@@ -23,6 +23,7 @@ from builder.xen.doctor.of_xen import CONSOLES, XEN_CFG, XEN_DEFAULTS, XL_CONF
 
 ROOT = Path("/")
 _SCRIPTS = ("/etc/xen/scripts/vif-bridge", "/etc/xen/scripts/vif-route", "/etc/xen/scripts/vif-openvswitch")
+_SYSCTLS = (FORWARD4, FORWARD6, BRIDGE_CALLS)
 _XENDOMAINS = "/etc/default/xendomains"
 
 
@@ -43,7 +44,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         grub=xen.grub(root),
         grub_settings=xen.grub_settings(root),
         xen_settings=xen.settings(root, XEN_DEFAULTS),
-        texts={path: text_or_none(root, path) for path in (XEN_DEFAULTS, XEN_CFG, ROTATION)},
+        texts={path: text_or_none(root, path) for path in (XEN_DEFAULTS, XEN_CFG, ROTATION, *needs.network_files)},
         init_reads=xen.init_reads(root),
         xl_settings=xen.settings(root, XL_CONF).then(lambda found: found or {}),
         daemons=xen.daemons(root),
@@ -53,7 +54,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         saved=_saved(root, defaults),
         storage=learnt(lambda: read_storage(runner, root)),
         links=network.links(root),
-        sysctls={name: network.sysctl(root, name) for name in (FORWARD4, FORWARD6, BRIDGE_CALLS)},
+        sysctls={name: network.sysctl(root, name) for name in {*_SYSCTLS, *(one.name for one in needs.sysctls)}},
         tables=network.tables(runner),
         files=_files(root),
         packages=archive.packages(runner, ["debian-archive-keyring", "apt-cacher-ng"]),

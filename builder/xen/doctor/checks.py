@@ -110,7 +110,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "D112",
         "forwarding",
-        "`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`",
+        "`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`, and what the network plan sets",
         "Routed or NAT guests need forwarding, and it is off.",
         "`domu network apply`.",
         of_network.judge_forwarding,
@@ -195,6 +195,15 @@ CHECKS: tuple[Check, ...] = (
         "Cores of crashed guests take room.",
         "Look at them and remove them.",
         of_storage.judge_dumps,
+        only_dom0=True,
+    ),
+    Check(
+        "D122",
+        "network plan",
+        "the files that `domu network plan` names",
+        "The next boot brings up another network than profiles/dom0.yaml plans.",
+        "`domu network apply --diff`, then `domu network apply`.",
+        of_network.judge_plan,
         only_dom0=True,
     ),
     Check(

@@ -148,6 +148,10 @@ class Dom0Facts:
         """A file that a fix may change; None where it is not there."""
         return self.texts.get(path, _UNREAD)
 
+    def sysctl(self, name: str) -> Fact[str | None]:
+        """A kernel setting by its path below /proc/sys; None where there is no such."""
+        return self.sysctls.get(name, _UNREAD)
+
     def has(self, path: str) -> Fact[bool]:
         """Is there such a file?"""
         return self.files.get(path, _UNREAD)

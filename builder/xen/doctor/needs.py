@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from builder.profile.model import Guest
 from builder.units import Size
+from builder.xen.network.plan import NetworkPlan
+from builder.xen.network.sysctls import Sysctl
 
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -21,6 +23,7 @@ class Needs:
     volumes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
     keyrings: Mapping[str, frozenset[str]] = field(default_factory=lambda: {DEBIAN_KEYRING: frozenset()})
     folders: Mapping[str, str] = field(default_factory=dict)  # purpose (of_storage.LEAST) -> folder
+    network: NetworkPlan | None = None  # where dom0.yaml has networks that fit the guests
 
     @property
     def memory(self) -> Size:
@@ -38,6 +41,22 @@ class Needs:
         return found
 
     @property
+    def switches(self) -> set[str]:
+        """Bridges that Open vSwitch makes, which are none to the kernel."""
+        known = self.network.dom0.networks if self.network else ()
+        return {one.name for one in known if one.kind == "openvswitch"}
+
+    @property
+    def sysctls(self) -> tuple[Sysctl, ...]:
+        """Kernel settings that the network plan wants."""
+        return self.network.sysctls if self.network else ()
+
+    @property
+    def network_files(self) -> Mapping[str, str]:
+        """Path -> text of the network plan's files."""
+        return {one.path: one.text for one in self.network.files} if self.network else {}
+
+    @property
     def modes(self) -> set[str]:
         """Of all vifs: bridge, routed, nat."""
         return {nic.mode for guest in self.guests for nic in guest.nics}
@@ -49,7 +68,11 @@ class Needs:
 
 
 def needs_of(
-    site: str, guests: tuple[Guest, ...], unsound: tuple[str, ...], volumes: Mapping[str, Mapping[str, Size]]
+    site: str,
+    guests: tuple[Guest, ...],
+    unsound: tuple[str, ...],
+    volumes: Mapping[str, Mapping[str, Size]],
+    network: NetworkPlan | None = None,
 ) -> Needs:
     """The needs of these guests, keyrings as the profiles name them."""
     keyrings: dict[str, set[str]] = {}
@@ -59,4 +82,4 @@ def needs_of(
     folders = {"cache": "cache" if site == "." else f"{site}/cache"} if site else {}
     folders |= {"artefacts": guests[0].dom0_path} if guests else {}
     frozen = {path: frozenset(suites) for path, suites in keyrings.items()} or {DEBIAN_KEYRING: frozenset()}
-    return Needs(site, guests, unsound, volumes, frozen, folders)
+    return Needs(site, guests, unsound, volumes, frozen, folders, network)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.profile.dom0 import Dom0
 from builder.profile.model import Guest
 from builder.units import Size
 from builder.xen.doctor.check import Diagnosis, examine
@@ -16,6 +17,7 @@ from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, Dom0Facts, Hoard, Skew
 from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs, needs_of
+from builder.xen.network.plan import plan_network
 from tests.dom0s import (
     BOTH,
     GIB,
@@ -54,6 +56,42 @@ ROUTED_NEEDS = needs(guest(nics=[ROUTED]))
 NAT_NEEDS = needs(guest(nics=[{"mode": "nat", "bridge": "xenbr0"}]))
 OWN_KEYS = needs(guest(keyring="keys/lab.gpg"))
 TWO = needs(guest(), guest("db1"))
+
+
+def planned(**network: object) -> Needs:
+    """As of a site whose dom0.yaml has one network, with web1 on it."""
+    mode = str(network.get("mode", "bridge"))
+    nic = {"mode": mode, "bridge": "xenbr0"} if mode != "nat" else NAT_NIC
+    one = guest(nics=[nic])
+    plan = plan_network(Dom0.model_validate({"networks": [{"name": "xenbr0", **network}]}), [one])
+    return replace(needs(one), network=plan)
+
+
+def as_planned(wanted: Needs) -> Change:
+    """The plan's files and kernel settings are there."""
+
+    def change(made: MadeUp) -> None:
+        for path, content in wanted.network_files.items():
+            made.write(path, content)
+        for one in wanted.sysctls:
+            if not one.optional:
+                made.write(f"/proc/sys/{one.name}", f"{one.value}\n")
+
+    return change
+
+
+NAT_NIC = {"mode": "nat", "bridge": "xenbr0", "ipv4": {"address": "10.0.0.2/24", "gateway": "10.0.0.1"}}
+NAT_PLAN = planned(mode="nat", addresses=["10.0.0.1/24"])
+SWITCH = planned(kind="openvswitch", ports=["eth0"])
+
+
+def unreadable(made: MadeUp) -> None:
+    made.remove("/proc/sys/net/ipv6/conf/all/forwarding")
+    (made.root / "proc/sys/net/ipv6/conf/all/forwarding").mkdir()
+
+
+def no_bridge_to_the_kernel(made: MadeUp) -> None:
+    (made.root / "sys/class/net/xenbr0/bridge").rmdir()
 
 
 def diagnose(
@@ -173,6 +211,15 @@ ROWS: list[Row] = [
     ("D112", "ok", lambda _: None, WEB1, "no guest needs dom0 to forward"),
     ("D112", "wrong", lambda _: None, ROUTED_NEEDS, "IPv4 is not forwarded, and routed guests need it"),
     ("D112", "warn", lambda d: d.write("/proc/sys/net/ipv4/ip_forward", "1\n"), ROUTED_NEEDS, "IPv6 is not"),
+    ("D111", "ok", no_bridge_to_the_kernel, SWITCH, "bridges are up: xenbr0"),
+    ("D112", "wrong", lambda _: None, NAT_PLAN, "net/ipv4/ip_forward is 0, not 1"),
+    ("D112", "ok", as_planned(NAT_PLAN), NAT_PLAN, "kernel settings are as the network plan has them"),
+    ("D112", "unknown", unreadable, WEB1, "cannot be read"),
+    ("D122", "ok", as_planned(NAT_PLAN), NAT_PLAN, "files of the network plan are installed"),
+    ("D122", "ok", lambda _: None, WEB1, "profiles/dom0.yaml plans no networks"),
+    ("D122", "wrong", lambda _: None, NAT_PLAN, "nothing of the plan in profiles/dom0.yaml is installed"),
+    ("D122", "warn", all_of(as_planned(NAT_PLAN), lambda d: d.write("/etc/domu/network.nft", "")), NAT_PLAN, "not as planned: /etc/domu/network.nft"),
+    ("D122", "warn", all_of(as_planned(NAT_PLAN), lambda d: d.remove("/etc/domu/network.nft")), NAT_PLAN, "missing: /etc/domu/network.nft"),
     ("D113", "ok", lambda d: d.says("nft", ruleset(("ip", "docker"))), WEB1, "tables of others: ip docker"),
     ("D113", "wrong", lambda _: None, NAT_NEEDS, "need a table of nftables that is not there"),
     ("D113", "ok", lambda d: d.says("nft", ruleset(("inet", "domu"))), NAT_NEEDS, "no tables of others"),
@@ -298,7 +345,7 @@ def test_without_xen_only_what_building_needs_is_judged(tmp_path: Path) -> None:
     made = good_dom0(tmp_path)
     plain(made)
     for one in diagnose(made):
-        assert one.verdict.word == "unknown" if "D102" <= one.code <= "D121" else True
+        assert one.verdict.word == "unknown" if "D102" <= one.code <= "D122" else True
     assert not [one for one in diagnose(made) if one.verdict.word == "wrong"]
 
 
