@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,14 +72,15 @@ def _template(one: Question) -> str:
 def asking(root: NetbootRoot) -> Iterator[int]:
     """The frontend on a terminal of its own; what it reads and writes."""
     ours, its = pty.openpty()
-    argv = ["chroot", str(root.root), "/usr/bin/debconf", "-o", "d-i", "/oracle/ask"]
+    # debconf spins when its terminal is gone; should this process be killed, `timeout` ends it.
+    argv = ["timeout", "--foreground", "300", "chroot", str(root.root), "/usr/bin/debconf", "-o", "d-i", "/oracle/ask"]
     environment = ENVIRONMENT | {"DEBIAN_FRONTEND": "text", "TERM": "dumb"}
     process = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True)
     os.close(its)
     try:
         yield ours
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         os.close(ours)
 
