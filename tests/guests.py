@@ -286,7 +286,7 @@ GUESTS: st.SearchStrategy[Guest] = st.builds(
     uuid=st.just("auto") | st.uuids().map(str),
     vnc=st.none()
     | st.fixed_dictionaries(
-        {"listen": st.ip_addresses().map(str)}, optional={"display": st.none() | st.integers(0, 999)}
+        {"listen": st.ip_addresses(v=4).map(str)}, optional={"display": st.none() | st.integers(0, 999)}
     ),
     on_poweroff=st.sampled_from(get_args(ShutdownAction)),
     on_reboot=st.sampled_from(get_args(ShutdownAction)),

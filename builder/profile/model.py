@@ -314,7 +314,8 @@ class Lint(Model):
 class Vnc(Model):
     """The screen of an HVM guest over VNC: neither password nor encryption, so it is for dom0's own loopback."""
 
-    listen: fields.Address = Field(IPv4Address("127.0.0.1"), description="The address of dom0 it is offered on")
+    # IPv4: xl takes what follows the first colon for the display.
+    listen: fields.Address4 = Field(IPv4Address("127.0.0.1"), description="The address of dom0 it is offered on")
     display: fields.Count | None = Field(
         None, ge=0, le=999, description="Port 5900 and so many; the first that is free unless given"
     )

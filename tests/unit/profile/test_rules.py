@@ -55,6 +55,15 @@ PARTITION = "disk:\n  partitions:\n    - mount: /\n      minimum: 2G\n"
         ("initrd_files:\n  - {source: profiles/a, path: /preseed.cfg}\n", "P115 2:32"),
         ("initrd_files:\n  - {source: a, path: /x}\n  - {source: a, path: /x}\n", "P115 3:23"),
         ("debconf:\n  - {question: a/b}\n  - {question: a/b}\n", "P116 3:16"),
+        ("max_memory: 512M\n", "P117 1:13"),
+        ("vcpus: 4\nmax_vcpus: 2\n", "P117 2:12"),
+        ("vcpus: 2\ncpu_cap: 201\n", "P117 2:10"),
+        ("type: pvh\nvnc: {}\n", "P118 2:6"),
+        ("type: hvm\nvnc: {listen: 192.0.2.1}\n", "P118 2:15"),
+        ("type: hvm\nvnc: {listen: '::1'}\n", "P032 2:15"),
+        ("start_after: [web2]\n", "P119 1:14,P206 1:15"),
+        ("autostart: true\nstart_after: [web2]\n", "P206 2:15"),
+        ("autostart: true\nstart_after: [web1]\n", "P206 2:15"),
     ],
 )  # fmt: skip
 def test_each_rule_finds_what_it_is_for(guest: str, expected: str) -> None:
@@ -81,6 +90,9 @@ def test_each_rule_finds_what_it_is_for(guest: str, expected: str) -> None:
         pytest.param("nics:\n  - {bridge: b, ipv6: {address: '2001:db8::ffff:ffff:ffff:ffff/64'}}\n", id="last-ipv6"),
         pytest.param(NIC.replace("10/24", "0/31") + "dns: [192.0.2.1]\n", id="point-to-point"),
         pytest.param(PARTITION + "      priority: 400%\n      maximum: 800%\n", id="percentages-of-memory"),
+        pytest.param("max_memory: 1G\nvcpus: 2\nmax_vcpus: 2\ncpu_cap: 200\n", id="limits-just-reached"),
+        pytest.param("vcpus: 2\nmax_vcpus: 4\ncpu_cap: 400\n", id="capped-by-what-it-may-get"),
+        pytest.param("type: hvm\nvnc: {listen: 127.0.0.2, display: 0}\n", id="screen-on-loopback"),
         *(
             pytest.param(f"type: {kind}\nbootloader: {loader}\n", id=f"{kind}-{loader}")
             for kind, loaders in BOOTLOADERS.items()
@@ -142,3 +154,33 @@ def test_places_fall_back_to_what_is_around() -> None:
     assert place_of(origins, "nics[7].mac") == origins["nics"]
     assert place_of(origins, "nothing") == origins[""]
     assert str(place_of({}, "nics[0]")) == ""
+
+
+@pytest.mark.parametrize(
+    ("web1", "web2", "web3", "expected"),
+    [
+        pytest.param("[web2]", "[web3]", "[]", [], id="a-chain"),
+        pytest.param("[web2, web3]", "[web3]", "[]", [], id="a-triangle"),
+        pytest.param("[web2]", "[web1]", "[]", ["web1", "web2"], id="a-circle-of-two"),
+        pytest.param("[web2]", "[web3]", "[web1]", ["web1", "web2", "web3"], id="a-circle-of-three"),
+        pytest.param("[web2]", "[web2]", "[]", ["web2"], id="one-that-waits-for-itself"),
+    ],
+)
+def test_a_circle_of_guests_that_start_after_one_another(web1: str, web2: str, web3: str, expected: list[str]) -> None:
+    texts = [f"autostart: true\nstart_after: {after}\n" for after in (web1, web2, web3)]
+    loaded = load(texts[0], web2=texts[1], web3=texts[2])
+    assert [finding.guest for finding in loaded.findings if finding.code == "P206"] == expected
+    assert {guest.name for guest in loaded.guests} == {"web1", "web2", "web3"} - set(expected)
+
+
+def test_a_guest_that_waits_for_one_that_is_not_started_is_told() -> None:
+    loaded = load("autostart: true\nstart_after: [web2]\n", web2="{}\n")
+    assert [(one.code, one.severity.word) for one in loaded.findings] == [("P206", "warning")]
+    assert "not started with dom0" in loaded.findings[0].message
+
+
+def test_a_uuid_is_stable_and_of_version_5() -> None:
+    (web1,) = load().guests
+    assert web1.domain_uuid == "2d15f35a-7bad-5461-b0cf-b6477899cd61"
+    (given,) = load("uuid: 0F1E2D3C-4B5A-4697-8812-3D4E5F60718A\n").guests
+    assert given.domain_uuid == "0f1e2d3c-4b5a-4697-8812-3d4e5f60718a"

@@ -50,6 +50,7 @@ def test_what_is_derived() -> None:
     assert derived_data(guest) == {
         "fqdn": "web1.example.org",
         "macs": ["00:16:3e:ee:1d:7e"],
+        "uuid": "2d15f35a-7bad-5461-b0cf-b6477899cd61",
         "memory_for_install": "1G",
         "volumes": ["vg0/web1-disk", "vg0/web1-data"],
     }
