@@ -1,6 +1,8 @@
-"""`domu schema`: JSON Schema of the profiles."""
+"""`domu schema`: JSON Schema of the profiles, and of dom0.yaml."""
 
 from __future__ import annotations
+
+from typing import Annotated, Literal
 
 import typer
 
@@ -8,12 +10,14 @@ from builder.cli.app import FINE, app
 
 
 @app.command()
-def schema() -> int:
+def schema(
+    of: Annotated[Literal["profile", "dom0"], typer.Argument(help="Profiles, or dom0.yaml.")] = "profile",
+) -> int:
     """Print the JSON Schema of profiles.
 
-    Draft 2020-12, for editors; keep it as profiles/schema.json.
+    Or that of dom0.yaml. Draft 2020-12, for editors; keep them as profiles/schema.json and profiles/dom0.schema.json.
     """
     from builder.workflows.schema import print_schema
 
-    typer.echo(print_schema(), nl=False)
+    typer.echo(print_schema(of), nl=False)
     return FINE

@@ -14,6 +14,7 @@ from builder.profile.load import LoadedSite, SourceText, load_site
 from builder.profile.model import Guest
 from builder.profile.rules import place_of
 from builder.profile.shared import Shared, read_shared
+from builder.xen.network.check import check_network
 
 # profiles/ of the repository: a symbolic link in a checkout, a folder in an installed package.
 _SAMPLE = Path(__file__).parent.parent / "sample"
@@ -77,10 +78,10 @@ def read_profiles(site: Site) -> tuple[SourceText, ...]:
 
 
 def load(site: Site) -> LoadedSite:
-    """The site's profiles, and whether the files that they name are there."""
+    """The site's profiles, whether the files that they name are there, and conflicts in the network."""
     loaded = load_site(read_profiles(site))
     made = [*loaded.guests, *(guest for guest in loaded.unsound.values() if guest)]
-    return loaded.with_findings(
+    missing = [
         Finding(
             "P205", f"{name} is no file in {site.root}", "mend the path, or put the file there", place, guest=one.name
         )
@@ -88,7 +89,8 @@ def load(site: Site) -> LoadedSite:
         for path, name in _named_files(one)
         for place in [place_of(loaded.origins[one.name], path)]
         if not (site.root / name).is_file()
-    )
+    ]
+    return loaded.with_findings([*missing, *check_network(loaded)])
 
 
 def read_site_yaml(site: Site) -> Shared:

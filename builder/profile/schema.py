@@ -1,4 +1,4 @@
-"""The JSON Schema of a profile file, for editors: what the model takes, plus `extends`, `layer` and `name+`."""
+"""JSON Schemas for editors: of a profile, what the model takes, plus `extends`, `layer`, `name+`; and of dom0.yaml."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from builder.profile.dom0 import Dom0
 from builder.profile.model import Guest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,9 +33,24 @@ def profile_schema() -> dict[str, Any]:
     return {**schema, **title}
 
 
+def dom0_schema() -> dict[str, Any]:
+    """The schema of dom0.yaml."""
+    title = {"$schema": DIALECT, "title": "domu dom0", "description": "The dom0 of the site's guests: dom0.yaml"}
+    return {**_tidy(Dom0.model_json_schema()), **title}
+
+
 def schema_text() -> str:
     """The schema as profiles/schema.json holds it."""
-    return json.dumps(profile_schema(), indent=2, ensure_ascii=False) + "\n"
+    return _text(profile_schema())
+
+
+def dom0_schema_text() -> str:
+    """The schema as profiles/dom0.schema.json holds it."""
+    return _text(dom0_schema())
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _addition(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:

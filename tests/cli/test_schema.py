@@ -17,3 +17,8 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert json.loads(out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert out == (Path(__file__).parents[2] / "profiles" / "schema.json").read_text()
+
+
+def test_the_schema_of_dom0_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["schema", "dom0"]) == 0
+    assert capsys.readouterr().out == (Path(__file__).parents[2] / "profiles" / "dom0.schema.json").read_text()

@@ -12,6 +12,7 @@ from builder.profile.model import Guest, Nic, Static4, Static6
 
 # IFNAMSIZ is 16 with its end, and a vif of an HVM guest may get a twin with "-emu" behind its name.
 LONGEST_VIF = 11
+LONGEST_INTERFACE = 15
 
 
 @dataclass(frozen=True, slots=True)
