@@ -60,7 +60,6 @@ PARTITION = "disk:\n  partitions:\n    - mount: /\n      minimum: 2G\n"
         ("vcpus: 2\ncpu_cap: 201\n", "P117 2:10"),
         ("type: pvh\nvnc: {}\n", "P118 2:6"),
         ("type: hvm\nvnc: {listen: 192.0.2.1}\n", "P118 2:15"),
-        ("type: hvm\nvnc: {listen: '::1'}\n", "P032 2:15"),
         ("start_after: [web2]\n", "P119 1:14,P206 1:15"),
         ("autostart: true\nstart_after: [web2]\n", "P206 2:15"),
         ("autostart: true\nstart_after: [web1]\n", "P206 2:15"),
