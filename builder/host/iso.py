@@ -21,6 +21,7 @@ from builder.host import files
 from builder.host.files import CHUNK, Way
 from builder.image.iso.hybrid import Write
 from builder.image.iso.plan import Copy
+from builder.image.iso.volume import IsoError
 
 BLOCK = 4096
 _STEP = 32 << 20
@@ -31,7 +32,10 @@ U = TypeVar("U")
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The image, for reading; BuilderError when it cannot be opened, or another program writes to it meanwhile."""
+    """The image, for reading; BuilderError when it cannot be opened, or another program writes to it meanwhile.
+
+    What turns out to be wrong with it is told with its name.
+    """
     try:
         with path.open("rb", buffering=0) as raw:
             before = os.fstat(raw.fileno())
@@ -40,6 +44,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
                 after = os.fstat(raw.fileno())
     except OSError as error:
         raise BuilderError(f"{path}: {error.strerror or error}") from error
+    except IsoError as error:
+        raise IsoError(f"{path}: {error.message}", error.hint) from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BuilderError(f"{path} changed while it was read", "run it again when nothing writes there")
 

@@ -211,13 +211,15 @@ def verify(path: Path, *, progress: Progress) -> Verified:
         except BuilderError as error:
             damaged = Check("files", "cannot be read", (Finding("I200", error.message, error.hint),))
             return Verified(path, contents.volume.size, (*checks, damaged))
-        distinct = list({one.record.extent: one for one in carried}.values())
-        bases = side_by_side(lambda one: _base_of(image.fileno(), one), distinct)
+        links: dict[int, list[Carried]] = {}
+        for one in carried:
+            links.setdefault(one.record.extent, []).append(one)
+        bases = side_by_side(lambda same: _base_of(image.fileno(), *same), list(links.values()))
         return Verified(path, contents.volume.size, (*checks, summed, check_carried(carried), *bases))
 
 
-def _base_of(handle: int, one: Carried) -> Check:
-    """Unpack an initrd: whether it is whole, and leaves our preseed alone."""
+def _base_of(handle: int, one: Carried, *links: Carried) -> Check:
+    """Unpack an initrd, which has other names too: whether it is whole, and leaves our preseed alone."""
     path, start = one.record.path, one.record.extent * SECTOR
     try:
         facts = read_initrd(Stretch(handle, start + one.front, one.record.size - one.front))
@@ -229,7 +231,8 @@ def _base_of(handle: int, one: Carried) -> Check:
     kernels = ", ".join(facts.kernel_abis) or "no kernel's modules"
     own = "; a preseed.cfg within" if facts.has_preseed else ""
     carried = f"; {len(one.names)} entries in front" if one.front else ""
-    return Check(path, f"{kernels}{own}{carried}", found)
+    also = f"; the same file as {', '.join(link.record.path for link in links)}" if links else ""
+    return Check(path, f"{kernels}{own}{carried}{also}", found)
 
 
 def _check_sums(image: BinaryIO, contents: Contents, digests: dict[str, bytes] | None, progress: Progress) -> Check:

@@ -73,7 +73,11 @@ def _volume(_image: BinaryIO, contents: Contents) -> Check:
         for tree in volume.descriptors
         if tree.sectors != volume.sectors
     ]
-    kinds = "ISO 9660" + ", Rock Ridge" * contents.rock_ridge + "".join(f", {t.kind}" for t in volume.descriptors[1:])
+    kinds = (
+        "ISO 9660"
+        + ", Rock Ridge" * contents.rock_ridge
+        + "".join(f", {t.kind.capitalize()}" for t in volume.descriptors[1:])
+    )
     return Check("volume", f"{volume.label}: {volume.sectors} sectors; {kinds}", tuple(found))
 
 
