@@ -62,6 +62,7 @@ def pool(name: str = "thin", extents: int = 2000, **more: str) -> dict[str, str]
     values = {
         "lv_attr": "twi-aotz--",
         "lv_layout": "thin,pool",
+        "lv_role": "private",
         "data_percent": "10.00",
         "metadata_percent": "11.00",
         "lv_metadata_size": str(2 * EXTENT),

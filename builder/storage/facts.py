@@ -63,6 +63,7 @@ class LogicalVolume:
     metadata_percent: Decimal | None = None
     metadata_size: Size | None = None
     chunk: Size | None = None
+    hidden: bool = False  # a part of another volume, which LVM shows in brackets; a pool is private, and not hidden
     used_by: tuple[str, ...] = ()
 
     @property
@@ -84,11 +85,6 @@ class LogicalVolume:
     def is_pool(self) -> bool:
         """A thin pool."""
         return self.state.kind == "thin pool"
-
-    @property
-    def is_hidden(self) -> bool:
-        """A part of another volume, which LVM shows in brackets."""
-        return "private" in self.roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +187,8 @@ def _disk(row: Mapping[str, str]) -> PhysicalVolume:
 
 
 def _volume(group: str, chunks: Mapping[str, Size], row: Mapping[str, str]) -> LogicalVolume:
-    name = row["lv_name"].strip("[]")  # brackets are LVM's sign for what is part of another volume
-    known = int(row["lv_kernel_major"]) >= 0
+    name = row["lv_name"].strip("[]")
+    active = row["lv_kernel_major"] != "-1"
     return LogicalVolume(
         group,
         name,
@@ -202,13 +198,14 @@ def _volume(group: str, chunks: Mapping[str, Size], row: Mapping[str, str]) -> L
         state=read_volume_state(f"{group}/{name}", row["lv_attr"]),
         roles=_words(row, "lv_role"),
         layout=_words(row, "lv_layout"),
-        device=f"{row['lv_kernel_major']}:{row['lv_kernel_minor']}" if known else "",
+        device=f"{row['lv_kernel_major']}:{row['lv_kernel_minor']}" if active else "",
         pool=row["pool_lv"].strip("[]"),
         origin=row["origin"].strip("[]"),
         data_percent=_percent(row, "data_percent"),
         metadata_percent=_percent(row, "metadata_percent"),
         metadata_size=_size(row, "lv_metadata_size") if row["lv_metadata_size"] else None,
         chunk=chunks.get(row["lv_uuid"]),
+        hidden=row["lv_name"].startswith("["),
     )
 
 

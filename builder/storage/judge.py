@@ -107,8 +107,8 @@ def _unfit(wish: VolumeWish, found: LogicalVolume) -> Finding | None:
     if found.state.trouble:
         hint = f"look at it with: lvs --all --options +lv_health_status {found.group}"
         return _finding("V119", wish, f"{found.path} is not well: {found.state.trouble}", hint)
-    if found.is_hidden or found.state.kind not in _FIT:
-        what = "part of another volume" if found.is_hidden else f"a {found.state.kind}"
+    if found.hidden or found.state.kind not in _FIT:
+        what = "part of another volume" if found.hidden else f"a {found.state.kind}"
         return _finding("V119", wish, f"{found.path} is {what}", "choose another name for the guest's volume")
     if found.state.permissions != "writable":
         hint = f"lvchange --permission rw {found.path}"

@@ -65,7 +65,7 @@ def test_a_thin_pool_and_what_is_in_it() -> None:
     assert (tank.is_pool, tank.chunk, tank.data_percent) == (True, Size.parse("64K"), Decimal("10.00"))
     assert (tank.metadata_size, tank.metadata_percent) == (Size.parse("8M"), Decimal("11.00"))
     assert (volume.is_thin, volume.pool, volume.data_percent) == (True, "thin", Decimal(50))
-    assert (part.name, part.is_hidden, part.is_open) == ("thin_tdata", True, True)
+    assert (part.name, part.hidden, part.is_open) == ("thin_tdata", True, True)
 
 
 @pytest.mark.parametrize(
