@@ -93,7 +93,7 @@ def quoted(text: str) -> str:
     """A string for an xl config; ValueError for signs that it cannot hold.
 
     Of its escapes only a backslash before a quote or a backslash is used: libxlu_cfg.c (4.17, xlu__cfgl_dequote)
-    reads octal numbers as decimal ones and loses the first digit of hexadecimal ones. All other bytes are literal.
+    loses the first digit of octal ones and refuses hexadecimal ones. All other bytes are literal.
     """
     if not text.isprintable():
         raise ValueError(f"{text!a} holds signs that are not printable, and an xl config cannot")
