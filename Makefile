@@ -8,10 +8,10 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test predict-test lab fuzz catalogues schema rules golden lock clean
+.PHONY: help demo test lint format bench boot-test predict-test lab fuzz iso-mutations same-bytes catalogues schema rules golden lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runs ## build a sample guest from real, verified Debian media into build/web1/
 	@.ci/debian-packages demo
@@ -50,6 +50,14 @@ lab: $(VENV)/.tests ## Xen and a dom0 in QEMU: guests boot, domu is used there (
 fuzz: $(VENV)/.tests ## ten minutes of fuzzing of everything that reads a stranger's preseed
 	$(BIN)/python -m tests.fuzz --minutes 10
 
+iso-mutations: $(VENV)/.tests ## 100,000 damaged installer images through reading, repacking and verifying (half an hour)
+	@.ci/debian-packages test
+	$(BIN)/python -m tests.iso_mutations --count 100000
+
+same-bytes: $(VENV)/.tests ## installer images under every Python and pycdlib that is supported: are they the same?
+	@.ci/debian-packages test
+	$(BIN)/python -m tests.same_images
+
 catalogues: $(VENV)/.runs ## fetch the questions of each suite's installer anew, for the package to ship
 	$(DOMU) catalogue update --ship
 
@@ -61,7 +69,7 @@ rules: $(VENV)/.runs ## write docs/rules.md anew
 	$(BIN)/python -c 'from builder.preseed.lint import RULES; from builder.report.rules import rules_page; print(rules_page(RULES), end="")' > docs/rules.md
 
 golden: $(VENV)/.tests ## write the golden files and the linter's pages anew; the diff is the review
-	$(BIN)/pytest --regenerate tests/golden tests/unit/preseed/test_lint.py tests/unit/preseed/test_faults.py tests/unit/xen/doctor/test_table.py
+	$(BIN)/pytest --regenerate tests/golden tests/unit/preseed/test_lint.py tests/unit/preseed/test_faults.py tests/unit/xen/doctor/test_table.py tests/unit/xen/test_boot_page.py
 
 lock: $(VENV)/.tests ## pin every dependency anew, with hashes (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade \

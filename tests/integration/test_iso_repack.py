@@ -254,6 +254,7 @@ def test_an_image_with_udf_is_written_anew(tmp_path: Path) -> None:
     assert "it has UDF structures, too; it is written anew" in said.said[0]
     assert content(tmp_path / "new.iso", "/install.amd/original.gz") == content(iso, "/install.amd/initrd.gz")
     assert content(tmp_path / "new.iso", "/readme.txt") == b"hello\n"
+    assert verify(tmp_path / "new.iso", progress=Silence()).checks[0].detail.endswith("Joliet, UDF")
     read = pycdlib.PyCdlib()
     read.open(str(tmp_path / "new.iso"))
     out = io.BytesIO()

@@ -73,11 +73,8 @@ def _volume(_image: BinaryIO, contents: Contents) -> Check:
         for tree in volume.descriptors
         if tree.sectors != volume.sectors
     ]
-    kinds = (
-        "ISO 9660"
-        + ", Rock Ridge" * contents.rock_ridge
-        + "".join(f", {t.kind.capitalize()}" for t in volume.descriptors[1:])
-    )
+    more = [tree.kind.capitalize() for tree in volume.descriptors[1:]]
+    kinds = ", ".join(["ISO 9660", *["Rock Ridge"] * contents.rock_ridge, *more, *["UDF"] * volume.udf])
     return Check("volume", f"{volume.label}: {volume.sectors} sectors; {kinds}", tuple(found))
 
 
