@@ -31,6 +31,7 @@ COMMANDS = (
     "passwd",
     "fetch",
     "render",
+    "boot",
     "build",
     "check",
     "lint",

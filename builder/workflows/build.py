@@ -25,6 +25,7 @@ from builder.profile.show import profile_data
 from builder.progress import Progress
 from builder.storage.plan import render_volumes_json
 from builder.workflows.access import Access, Terms, terms_of
+from builder.workflows.boot import kernel_findings
 from builder.workflows.check import check
 from builder.workflows.initrd import repack
 from builder.workflows.installer import InstallerMedia, fetched_media, iso_media, netboot_media
@@ -120,12 +121,15 @@ class _Workshop:
         folder = self.site.build / guest.name
         _refuse_stranger(folder)
         media = self._media(artefacts)
+        about_kernel = kernel_findings(guest, media.kernel.path)
+        if any(finding.severity is Severity.ERROR for finding in about_kernel):
+            raise RefusalError(f"{guest.name} could be installed, but not started", about_kernel)
         extra = read_carried(self.site, guest)
         inputs = inputs_of(artefacts, media, extra)
         manifest = Manifest(guest.name, inputs, {})
         if not self.order.force and (done := self._find_done(folder, manifest.key)):
-            return Built(done, folder, fresh=False), media.findings
-        findings = (*media.findings, *self._preflight(artefacts, media))
+            return Built(done, folder, fresh=False), (*media.findings, *about_kernel)
+        findings = (*media.findings, *about_kernel, *self._preflight(artefacts, media))
         files.private_folder(self.site.build)
         with files.staged_folder(folder) as staged:
             written = [*_write(artefacts, media, self._facts_of(media), extra, staged)]

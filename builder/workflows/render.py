@@ -24,6 +24,7 @@ from builder.profile.model import Guest
 from builder.secret import Secret
 from builder.storage.plan import VolumePlan, plan_volumes, render_volumes_json, render_volumes_table
 from builder.xen.boot import check_boot, check_hook
+from builder.xen.boot_facts import assumed_facts
 from builder.xen.config import render_install_config, render_run_config
 from builder.xen.network.guest import render_network_json
 
@@ -54,7 +55,7 @@ def render_guest(
 ) -> Artefacts:
     """Everything at once. RefusalError with every finding when something of it cannot be."""
     findings = Findings()
-    findings.extend(check_boot(guest))
+    findings.extend(check_boot(guest, assumed_facts(dom0.xen, dom0.suite)))
     plan, sizing = plan_volumes(guest)
     findings.extend(sizing.for_guest(guest.name))
     preseed = None

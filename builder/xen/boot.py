@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from builder.errors import BuilderError
 from builder.findings import Finding
 from builder.profile.model import Guest
 from builder.xen.boot_facts import BootFacts, assumed_facts
-from builder.xen.boot_matrix import AUTO, METHODS, Boot, Verdict, boot_matrix
+from builder.xen.boot_matrix import AUTO, METHODS, WAYS, Boot, Verdict, boot_matrix, judge
 from builder.xen.kernel import USUAL, Kernel
 
 # Xen's MAX_GUEST_CMDLINE is 1024 (xen/include/public/xen.h); libxenguest cuts a longer line without a word. Elsewhere
@@ -51,8 +52,11 @@ def method_of(guest: Guest) -> str:
 
 
 def boot_of(guest: Guest) -> tuple[Boot, str]:
-    """The boot method and why it was chosen; KeyError for a guest that check_boot refuses."""
-    return METHODS[method_of(guest)], choose(guest).why
+    """The boot method and why it was chosen. BuilderError where `auto` knows none, which check_boot finds, too."""
+    choice = choose(guest)
+    if choice.chosen is None:
+        raise BuilderError(f"{guest.name}: {choice.why}", "write another type:, or a bootloader:")
+    return METHODS[choice.chosen.method], choice.why
 
 
 def needs_hook(guest: Guest) -> bool:
@@ -61,6 +65,19 @@ def needs_hook(guest: Guest) -> bool:
     Every PV guest that GRUB starts does, whatever its kernel: bookworm's needs none, and becomes trixie's some day.
     """
     return guest.type == "pv" and guest.arch == "amd64" and method_of(guest) == "pvgrub"
+
+
+def advise(guest: Guest, choice: Choice) -> str:
+    """What would suit the guest better, or nothing: PVH, which Xen's hardware virtualisation makes the simpler kind."""
+    if guest.type != "pv" or guest.arch != "amd64":
+        return ""
+    verdict = judge(WAYS["pvh", "pvhgrub"], guest.arch, choice.kernel, choice.facts)
+    if verdict.outcome != "works":
+        return ""
+    return (
+        "type: pvh would work here, too, with any kernel and no hook, and is the kind to choose for a new guest; "
+        "an installed PV guest starts as PVH unchanged"
+    )
 
 
 def check_boot(guest: Guest, facts: BootFacts | None = None, kernel: Kernel | None = None) -> Iterator[Finding]:

@@ -81,28 +81,28 @@ class Way:
 
 
 _MENU = "a menu, /boot/grub/grub.cfg"
-_FORGED = "dom0 reads the guest's file systems, which the guest's root can forge (XSA-443)"
+_FORGED = "dom0 reads the guest's file systems, which the guest's root can forge (XSA-443): needs dom0_reads_disk: true"
 _COPIES = "kernel and initrd are copies in dom0, to be made again after each upgrade of the guest's kernel"
 _UNREAD = "the guest's disk stays unread by dom0"
 _XL = "xl.cfg(5)"
+_TAKEN = "dom0 takes the kernel from the guest's menu"
 _BINARY = "the image's own menu, in grub-xen-host 2.06"
 WAYS: Mapping[tuple[GuestType, Method], Way] = {
     (way.kind, way.method): way
     for way in (
         Way("pv", "pvgrub", "pvgrub", ("pvgrub",), (_MENU, "grub-xen, which dom0's hands over to"), _UNREAD, _BINARY),
-        Way("pv", "pygrub", "libxenguest", ("pygrub",), (_MENU,), "dom0 loads any kernel it can unpack", _XL, _FORGED),
-        Way("pv", "direct", "libxenguest", (), (), "so does the installer start", _XL, _COPIES),
+        Way("pv", "pygrub", "libxenguest", ("pygrub",), (_MENU,), _TAKEN, _XL, _FORGED),
+        Way("pv", "direct", "libxenguest", (), (), "the installer starts so, too", _XL, _COPIES),
         Way("pvh", "pvhgrub", "itself", ("hvm", "pvhgrub"), (_MENU,), _UNREAD, _BINARY),
         Way(
-            "pvh", "pygrub", "libxenguest", ("hvm", "pygrub"), (_MENU,), "dom0 loads any kernel it can unpack",
-            _XL, _FORGED,
+            "pvh", "pygrub", "libxenguest", ("hvm", "pygrub"), (_MENU,), _TAKEN, _XL, _FORGED,
         ),
-        Way("pvh", "direct", "libxenguest", ("hvm",), (), "so does the installer start", _XL, _COPIES),
+        Way("pvh", "direct", "libxenguest", ("hvm",), (), "the installer starts so, too", _XL, _COPIES),
         Way(
             "hvm", "firmware", "itself", ("hvm", "qemu"), ("grub-pc, in the disk's boot record",),
             "the guest boots as a machine does", _XL,
         ),
-        Way("hvm", "direct", "itself", ("hvm", "qemu"), (), "so does the installer start", _XL, _COPIES),
+        Way("hvm", "direct", "itself", ("hvm", "qemu"), (), "the installer starts so, too", _XL, _COPIES),
     )
 }  # fmt: skip
 # What `bootloader: auto` takes. Never pygrub, which makes dom0 read what guests wrote, nor direct, which goes stale.
