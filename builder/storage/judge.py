@@ -137,7 +137,7 @@ def _stranger(wish: VolumeWish, found: LogicalVolume, terms: Terms) -> Finding |
 
 
 def _recreate(wish: VolumeWish, found: LogicalVolume, group: VolumeGroup, terms: Terms) -> Decision:
-    problem = _kept(wish, found) or _held(wish, found, terms.released) or _entangled(wish, found, "made anew")
+    problem = _kept(wish, found) or _entangled(wish, found, "made anew") or _held(wish, found, terms.released)
     if problem:
         return Decision(wish, "refuse", found, findings=(problem,))
     steps = (RemoveVolume(wish.guest, Target.of(found)), _create(wish, group))

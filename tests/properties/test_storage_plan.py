@@ -39,7 +39,7 @@ def own_tags(name: str) -> frozenset[str]:
     return frozenset(Label(guest, "" if volume == "disk" else volume).tags)
 
 
-SOUND = ("-wi-a-----", "Vwi-a-tz--")
+SOUND = ("-wi-a-----", "-wi-a-----", "-wi-ao----", "-wi-------", "Vwi-a-tz--")
 ROLES = ("public", "public", "public", "public,origin,thinorigin", "public,snapshot,thinsnapshot")
 LAYOUTS = ("linear", "linear", "linear", "striped", "raid,raid1")
 TAGS: tuple[frozenset[str], ...] = (
@@ -165,6 +165,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     for wish in wanted:
         there = model.volumes[wish.name]
         assert wish.label == label(there)
+        assert wish.tags <= there.tags
         assert there.extents * EXTENT >= wish.size.bytes
 
 
