@@ -54,20 +54,25 @@ def _read(source: SourceText) -> LoadedDom0:
     return LoadedDom0(dom0, source.name, origins, tuple(document.findings))
 
 
-def with_gateways(guest: Guest, dom0: Dom0) -> Guest:
+def with_gateways(guest: Guest, dom0: Dom0) -> tuple[Guest, dict[str, str]]:
     """The guest with the gateways that its networks have for it: behind NAT and routed, where no NIC gives one.
 
-    A NIC with DHCP or router advertisements may bring a default route of its own, so then none is added.
+    And for each, its path in the guest -> where it comes from in dom0.yaml. A NIC with DHCP or router advertisements
+    may bring a default route of its own, so then none is added.
     """
     nics = list(guest.nics)
+    sources: dict[str, str] = {}
     for version in (4, 6):
         if any(_may_have_gateway(nic, version) for nic in guest.nics):
             continue
         for number, nic in enumerate(nics):
-            if filled := _filled(nic, version, dom0):
+            network = dom0.network_of(nic)
+            filled = _filled(nic, version, dom0)
+            if filled and network:
                 nics[number] = filled
+                sources[f"nics[{number}].ipv{version}.gateway"] = f"networks[{dom0.networks.index(network)}]"
                 break
-    return guest.model_copy(update={"nics": tuple(nics)}) if nics != list(guest.nics) else guest
+    return (guest.model_copy(update={"nics": tuple(nics)}) if sources else guest), sources
 
 
 def _may_have_gateway(nic: Nic, version: int) -> bool:
@@ -84,5 +89,4 @@ def _filled(nic: Nic, version: int, dom0: Dom0) -> Nic | None:
     gateway = dom0.gateway_for(nic, version)
     if gateway is None:
         return None
-    update = {"gateway": gateway}
-    return nic.model_copy(update={f"ipv{version}": setting.model_copy(update=update)})
+    return nic.model_copy(update={f"ipv{version}": setting.model_copy(update={"gateway": gateway})})

@@ -82,8 +82,9 @@ def load_site(sources: Sequence[SourceText]) -> LoadedSite:
         guest, wrong = _guest(tree, name) if all(part.document.root for part in parts) else (None, [])
         findings.extend(finding for finding in wrong if (finding.place, finding.code) not in said)
         if guest:
-            made[name] = with_gateways(guest, host.dom0)
-            origins[name] = {path_text(path): below.place for path, below in leaves(tree) if below.place.file}
+            made[name], taken = with_gateways(guest, host.dom0)
+            given = {path_text(path): below.place for path, below in leaves(tree) if below.place.file}
+            origins[name] = given | {path: rules.place_of(host.origins, source) for path, source in taken.items()}
     for name, guest in made.items():
         findings.extend(rules.check_guest(guest, origins[name]))
     findings.extend(rules.check_fleet(made, origins, files))

@@ -107,11 +107,20 @@ def _owned(dom0: Dom0) -> Iterator[str]:
         yield bridge.name
         for port in bridge.ports:
             yield port.name
+        yield from (port.parent for port in bridge.ports if port.parent and dom0.network_manager == "networkd")
     if dom0.network_manager == "networkd":
-        yield from outer_devices(dom0)
+        yield from networkd_devices(dom0)
 
 
 def outer_devices(dom0: Dom0) -> tuple[str, ...]:
     """Devices that domu does not make and that hold public addresses."""
     made = {bridge.name for bridge in bridges_of(dom0)}
     return tuple(device for device in added_addresses(dom0) if device not in made)
+
+
+def networkd_devices(dom0: Dom0) -> tuple[str, ...]:
+    """Devices that are there without domu, are no bridge's plain port, and that networkd needs domu's file for."""
+    bridges = bridges_of(dom0)
+    ports = {port.name for bridge in bridges for port in bridge.ports}
+    parents = [port.parent for bridge in bridges for port in bridge.ports if port.parent]
+    return tuple(dict.fromkeys(name for name in (*parents, *outer_devices(dom0)) if name not in ports))

@@ -9,22 +9,27 @@ from typing import Literal
 
 from builder.findings import Finding, Severity
 from builder.profile.dom0 import Dom0
-from builder.xen.network.devices import outer_devices
+from builder.xen.network.devices import networkd_devices, outer_devices
 from builder.xen.network.vif import LONGEST_INTERFACE
 
 Subnet = IPv4Network | IPv6Network
 Found = Iterator[tuple[str, Finding]]
+# The kernel has settings for these beside those of each interface (net/core/dev.c refuses the names).
+_RESERVED = dict.fromkeys(("lo", "all", "default"), "the kernel's own")
 
 
 def _names(dom0: Dom0) -> Found:
     """One interface, one purpose."""
-    taken = {dom0.outer: "dom0's outer interface"}
+    taken = {**_RESERVED, dom0.outer: "dom0's outer interface"}
     bridges: set[str] = set()
     for number, network in enumerate(dom0.networks):
         path = f"networks[{number}].name"
         if network.name in taken or network.name in bridges:
-            whose = taken.get(network.name, "another network")
-            yield path, Finding("N101", f"{network.name} is the name of {whose}, too", "choose another name")
+            whose = taken.get(network.name, "another network's name")
+            yield path, Finding("N101", f"{network.name} is {whose}, too", "choose another name")
+        elif "." in network.name and not (network.existing or network.mode == "routed"):
+            message = f"{network.name} looks like a VLAN to ifupdown and to Open vSwitch"
+            yield path, Finding("N101", message, "choose a name without a dot")
         bridges.add(network.name)
     ports: dict[tuple[str, int], str] = {}
     for number, network in enumerate(dom0.networks):
@@ -53,15 +58,13 @@ def _kept_addresses(dom0: Dom0) -> Found:
             message = f"{dom0.outer} becomes a port of {network.name}, and dom0's own addresses there are not known"
             hint = "write dom0's addresses: and gateway:, which move to the bridge"
             yield f"networks[{number}].ports", Finding("N103", message, hint)
-    if dom0.network_manager == "networkd" and dom0.outer in outer_devices(dom0) and not dom0.addresses:
-        message = (
-            f"networkd has one file for {dom0.outer}, and what belongs into it beside public addresses is not known"
-        )
+    if dom0.network_manager == "networkd" and dom0.outer in networkd_devices(dom0) and not dom0.addresses:
+        message = f"networkd has one file for {dom0.outer}, and what of dom0's own belongs into it is not known"
         yield "outer", Finding("N103", message, "write dom0's own addresses: and gateway:")
     for device in outer_devices(dom0):
         if dom0.network_manager == "networkd" and device != dom0.outer:
-            message = f"networkd has one file for {device}, which domu does not write"
-            yield "networks", Finding("N103", message, "name an interface of dom0.yaml's, or write ifupdown")
+            message = f"networkd has one file for {device}, and what else belongs into it is not known"
+            yield "networks", Finding("N103", message, "let public addresses be on dom0's outer, or use ifupdown")
 
 
 def _gateways(dom0: Dom0) -> Found:

@@ -185,3 +185,9 @@ def test_the_preseed_has_the_gateway_of_the_network() -> None:
     done = rendered(guest)
     assert answers(done.text)["netcfg/get_gateway"][2] == "10.0.0.1"
     assert any("gateway 10.0.0.1\n" in text for text in done.files.values())
+
+
+def test_a_gateway_of_the_network_says_where_it_is_from() -> None:
+    origins = site(nics={"a": [NAT]}).origins["a"]
+    assert origins["nics[0].ipv4.gateway"].file == "profiles/dom0.yaml"
+    assert origins["nics[0].ipv4.address"].file == "profiles/a.yaml"

@@ -34,6 +34,9 @@ def test_without_networks_in_dom0_yaml_nics_are_taken_as_they_are() -> None:
     [
         pytest.param({"networks": [{"name": "a"}, {"name": "a"}]}, ["N101"], id="two networks of one name"),
         pytest.param({"networks": [{"name": "eth0"}]}, ["N101"], id="a bridge of outer's name"),
+        pytest.param({"networks": [{"name": "all"}, {"name": "lo"}]}, ["N101", "N101"], id="the kernel's names"),
+        pytest.param({"networks": [{"name": "br.7"}]}, ["N101"], id="a bridge with a dot"),
+        pytest.param({"networks": [{"name": "br.7", "existing": True}]}, [], id="a bridge with a dot, there already"),
         pytest.param(
             {"networks": [{"name": "a", "ports": ["eth1"]}, {"name": "b", "ports": ["eth1"]}]},
             ["N101"],
@@ -258,9 +261,9 @@ def test_vifs_that_would_have_one_name() -> None:
 def test_a_vif_of_dom0s_own_name_and_a_mac_of_its_bridge() -> None:
     from builder.xen.network.devices import derived_bridge_mac
 
-    dom0 = {"networks": [{"name": "a.0"}, {**PRIVATE}]}
+    dom0 = {"outer": "a.0", "networks": [{"name": "br0"}, {**PRIVATE}]}
     mac = derived_bridge_mac("n0")
-    loaded = site(dom0, {"a": [{"bridge": "a.0"}], "b": [{"bridge": "a.0", "mac": mac}]})
+    loaded = site(dom0, {"a": [{"bridge": "br0"}], "b": [{"bridge": "br0", "mac": mac}]})
     assert found(loaded) == [("a", "N202"), ("b", "N202")]
 
 
