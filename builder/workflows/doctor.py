@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from builder.units import Size
 from builder.xen.doctor.check import Diagnosis, Verdict, examine
 from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Fact, Known, Unknown
-from builder.xen.doctor.facts import Cacher, Dom0Facts
+from builder.xen.doctor.facts import Cacher, Dom0Facts, Skew
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import Needs, needs_of
 from builder.xen.network.plan import NetworkPlan, plan_network
@@ -68,7 +68,7 @@ def read_needs(site: Site | None) -> Needs:
     if site is None:
         return Needs()
     loaded = load(site)
-    return needs_of(str(site.root), loaded.guests, tuple(loaded.unsound), _volumes(loaded), _network(loaded))
+    return needs_of(str(site.root.resolve()), loaded.guests, tuple(loaded.unsound), _volumes(loaded), _network(loaded))
 
 
 def _network(loaded: LoadedSite) -> NetworkPlan | None:
@@ -91,10 +91,11 @@ def _with_archive(
     facts: Dom0Facts, site: Site | None, needs: Needs, *, clock: Clock, runner: Runner, root: Path
 ) -> Dom0Facts:
     """The facts that need the network: the cachers and another machine's clock; and the newest Release seen."""
-    terms = tuple(dict.fromkeys((guest.mirror, guest.proxy) for guest in needs.guests)) or (("auto", "auto"),)
+    terms: dict[tuple[str, str], str] = {(guest.mirror, guest.proxy): guest.suite for guest in needs.guests}
+    terms = terms or {("auto", "auto"): "stable"}
     cachers: dict[str, Cacher] = {}
     why, mirrors, unclear = "", [], []
-    for given_mirror, given_proxy in terms:
+    for (given_mirror, given_proxy), suite in terms.items():
         try:
             mirror = Mirror.parse(find_mirror(runner) if given_mirror == "auto" else given_mirror)
             url, why = _cacher_of(mirror, given_proxy, runner)
@@ -103,7 +104,7 @@ def _with_archive(
             continue
         mirrors.append(mirror.behind or mirror)
         if url:
-            cachers.setdefault(url, archive.cacher(url))
+            cachers.setdefault(url, archive.cacher(url, mirror, suite))
     folder = archive.cacher_folder(root)
     kept = folder.value if isinstance(folder, Known) else ""
     return replace(
@@ -112,9 +113,17 @@ def _with_archive(
         no_cacher=why,
         cacher_hoard=storage.hoard(root, kept) if kept else Known(None),
         spaces={**facts.spaces, **({"cacher": storage.space(runner, root, kept)} if kept else {})},
-        skew=archive.skew(mirrors[0].url, clock) if mirrors else Unknown(unclear[0]),
+        skew=_skew(archive.skew(mirrors[0].url, clock) if mirrors else Unknown(unclear[0]), cachers.values(), clock),
         newest_release=_newest_release(site),
     )
+
+
+def _skew(direct: Fact[Skew], cachers: Iterable[Cacher], clock: Clock) -> Fact[Skew]:
+    """Of the mirror; where it cannot be asked, of a cacher that is another machine."""
+    told = [one for one in cachers if one.date and not one.here]
+    if isinstance(direct, Known) or not told:
+        return direct
+    return Known(Skew((told[0].date - clock()).total_seconds() if told[0].date else 0.0, told[0].url))
 
 
 def _cacher_of(mirror: Mirror, proxy: str, runner: Runner) -> tuple[str, str]:

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from builder.host.boot import read_boot_facts
 from builder.host.dom0 import archive, network, storage, xen
 from builder.host.dom0.reading import is_there, learnt, names_in, text_or_none
 from builder.host.lvm import read_storage
 from builder.host.run import Runner, run
 from builder.host.xl import list_domains, xen_info
+from builder.xen.boot_facts import assumed_facts
 from builder.xen.doctor.fact import Fact, Known, Unknown
-from builder.xen.doctor.facts import Dom0Facts, Space
+from builder.xen.doctor.facts import Dom0Facts, Role, Space
 from builder.xen.doctor.needs import Needs
 from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS
-from builder.xen.doctor.of_guests import GRUB_IMAGES
 from builder.xen.doctor.of_network import BRIDGE_CALLS, FORWARD4, FORWARD6
 from builder.xen.doctor.of_storage import ROTATION
 from builder.xen.doctor.of_xen import CONSOLES, XEN_CFG, XEN_DEFAULTS, XL_CONF
@@ -48,6 +49,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         init_reads=xen.init_reads(root),
         xl_settings=xen.settings(root, XL_CONF).then(lambda found: found or {}),
         daemons=xen.daemons(root),
+        boot=Known(read_boot_facts(runner, assumed_facts(), root)) if _is_dom0(role) else no_xen,
         auto=xen.auto(root),
         xendomains=xen.unit(runner, "xendomains.service"),
         xendomains_settings=defaults,
@@ -59,12 +61,16 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         files=_files(root),
         packages=archive.packages(runner, ["debian-archive-keyring", "apt-cacher-ng"]),
         keyrings={path: archive.keyring(root, path) for path in needs.keyrings},
-        synchronised=archive.synchronised(runner),
+        clock=archive.clock(runner),
         spaces=_spaces(runner, root, needs, defaults),
         console_hoard=storage.hoard(root, CONSOLES),
         dumps=storage.hoard(root, "/var/lib/xen/dump"),
         rotated=storage.rotated(root, CONSOLES),
     )
+
+
+def _is_dom0(role: Fact[Role]) -> bool:
+    return isinstance(role, Known) and role.value.dom0
 
 
 def _saved(root: Path, defaults: Fact[Mapping[str, str] | None]) -> Fact[tuple[str, ...]]:
@@ -73,8 +79,8 @@ def _saved(root: Path, defaults: Fact[Mapping[str, str] | None]) -> Fact[tuple[s
 
 
 def _files(root: Path) -> Mapping[str, Fact[bool]]:
-    found = {path: is_there(root, path) for path in (*GRUB_IMAGES, *_SCRIPTS)}
-    return found | {name: archive.program(root, name) for name in ("pygrub", *PROGRAMS, *DOM0_PROGRAMS)}
+    found = {path: is_there(root, path) for path in _SCRIPTS}
+    return found | {name: archive.program(root, name) for name in ("logrotate", *PROGRAMS, *DOM0_PROGRAMS)}
 
 
 def _spaces(

@@ -8,7 +8,9 @@ import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,13 +19,13 @@ from builder.errors import BuilderError
 from builder.host.dom0.reading import below, names_in, said, text_or_none
 from builder.host.run import Runner
 from builder.media.keyring import ArchiveKey, parse_keyring
-from builder.media.mirror import shown
+from builder.media.mirror import Mirror, shown
 from builder.xen.doctor.fact import Fact, Known, Unknown
-from builder.xen.doctor.facts import Cacher, Skew
+from builder.xen.doctor.facts import Cacher, ClockState, Skew
 from builder.xen.doctor.of_archive import REPORT
 
 _PATIENCE = 5.0  # seconds
-_REPORT = 1 << 18  # bytes of a report page
+_BODY = 1 << 18  # bytes; a report page has 14 KiB
 _ACNG = "/etc/apt-cacher-ng"
 _ROW = re.compile(r"Data (fetched|served):.*?<td[^>]*>.*?> *([0-9.]+ [A-Za-z]+)</td>", re.DOTALL)
 
@@ -56,35 +58,63 @@ def program(root: Path, name: str) -> Fact[bool]:
     return Known(shutil.which(name, path=path) is not None)
 
 
-def synchronised(runner: Runner) -> Fact[bool]:
+def clock(runner: Runner) -> Fact[ClockState]:
     """Does the kernel's clock follow a time server, as systemd sees it?"""
-    listed = said(runner, ["timedatectl", "show", "--property=NTPSynchronized", "--value"])
-    return listed.then(_yes_or_no)
+    wanted = ["--property=NTPSynchronized", "--property=CanNTP"]  # systemd 252 takes no list here
+    return said(runner, ["timedatectl", "show", *wanted]).then(_clock)
 
 
-def _yes_or_no(text: str) -> bool:
-    if text.strip() not in {"yes", "no"}:
-        raise BuilderError(f"timedatectl says {text.strip()!a}, neither yes nor no")
-    return text.strip() == "yes"
+def _clock(text: str) -> ClockState:
+    told = dict(line.partition("=")[::2] for line in text.splitlines())
+    try:
+        return ClockState(*({"yes": True, "no": False}[told[name]] for name in ("NTPSynchronized", "CanNTP")))
+    except KeyError as error:
+        raise BuilderError(f"timedatectl show says what is not understood: {text.strip()!a}") from error
 
 
-def cacher(url: str) -> Cacher:
-    """Ask the apt-cacher for its report page; `server` is empty where nothing answers."""
+def cacher(url: str, mirror: Mirror, suite: str) -> Cacher:
+    """Ask an apt-cacher for its report page, and for the mirror's InRelease by way of it.
+
+    `mirror` is that of the profiles: its URL leads through the cacher, or the cacher is its proxy.
+    """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 80
-    here = host in {"localhost", socket.gethostname()} or host.startswith("127.") or host == "::1"
-    connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+    place = (parts.hostname or "", parts.port or 80)
+    here = place[0] in {"localhost", socket.gethostname(), "::1"} or place[0].startswith("127.")
+    wanted = mirror.file(f"dists/{suite}/InRelease")
+    try:
+        report = _get(place, f"/{REPORT}")
+        release = _get(place, urlsplit(wanted).path if mirror.cacher else wanted)
+    except (OSError, http.client.HTTPException) as error:
+        return Cacher(shown(url), "", "", 0, str(error), here=here)
+    server = report.headers.get("Server") or "a server without a name"
+    moved = ", ".join(f"{what} {amount}" for what, amount in _ROW.findall(report.body))
+    return Cacher(shown(url), server, moved, release.status, release.reason, here, _date(report.headers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    reason: str
+    headers: Message
+    body: str
+
+
+def _get(place: tuple[str, int], target: str) -> _Answer:
+    """The beginning of what is at a path, or, of a proxy, at a URL."""
+    connection = http.client.HTTPConnection(*place, timeout=_PATIENCE)
     with closing(connection):
-        try:
-            connection.request("GET", f"/{REPORT}")
-            answer = connection.getresponse()
-            body = answer.read(_REPORT).decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return Cacher(shown(url), "", "", here)
-    server = answer.headers.get("Server") or "a server without a name"
-    moved = [f"{what} {amount}" for what, amount in _ROW.findall(body)]
-    report = ", ".join(moved) if moved else ("its page is there" if answer.status == 200 else "")
-    return Cacher(shown(url), server, report, here)
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        return _Answer(answer.status, answer.reason, answer.headers, answer.read(_BODY).decode(errors="replace"))
+
+
+def _date(headers: Message) -> datetime | None:
+    """The sender's clock, by the header Date."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def cacher_folder(root: Path) -> Fact[str]:
@@ -115,11 +145,9 @@ def skew(url: str, now: Callable[[], datetime]) -> Fact[Skew]:
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             return Unknown(f"{parts.hostname} does not tell its time ({error})")
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    theirs = _date(answer.headers)
+    if theirs is None:
         return Unknown(f"{parts.hostname} does not tell its time")
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
-    age = int(answer.headers.get("Age", "0")) if answer.headers.get("Age", "0").isdecimal() else 0
-    return Known(Skew((theirs - now()).total_seconds() + age, parts.hostname))
+    age = answer.headers.get("Age", "0")  # in a cache on the way; RFC 9111, 5.1
+    ahead = (theirs - now()).total_seconds() + (int(age) if age.isdecimal() else 0)
+    return Known(Skew(ahead, parts.hostname))

@@ -9,6 +9,7 @@ from datetime import datetime
 from builder.media.keyring import ArchiveKey
 from builder.storage.facts import StorageFacts
 from builder.units import Size
+from builder.xen.boot_facts import BootFacts
 from builder.xen.doctor.fact import Fact, Unknown
 from builder.xen.doctor.grub import GrubMenu
 from builder.xen.readings import Domain, XenInfo
@@ -88,12 +89,26 @@ class Hoard:
 
 @dataclass(frozen=True, slots=True)
 class Cacher:
-    """An apt-cacher that answered: what it calls itself, and how its report page came."""
+    """An apt-cacher: what it calls itself (empty: no answer), its report's figures, and what it made of a request.
+
+    `status`: of the mirror's InRelease by way of it, 0 when nothing came. `here`: it is on this machine.
+    """
 
     url: str
     server: str
     report: str
-    here: bool  # on this machine
+    status: int
+    said: str
+    here: bool
+    date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """Is the kernel's clock set by NTP, and is there a service that could (systemd's CanNTP)?"""
+
+    synchronised: bool
+    can: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +137,7 @@ class Dom0Facts:
     init_reads: Fact[frozenset[str]] = _UNREAD  # variables that what starts xenconsoled looks at
     xl_settings: Fact[Mapping[str, str]] = _UNREAD  # /etc/xen/xl.conf
     daemons: Fact[Mapping[str, tuple[str, ...]]] = _UNREAD  # name -> argv of those that run
+    boot: Fact[BootFacts] = _UNREAD
     auto: Fact[tuple[AutoStart, ...] | None] = _UNREAD
     xendomains: Fact[Unit] = _UNREAD
     xendomains_settings: Fact[Mapping[str, str] | None] = _UNREAD
@@ -136,7 +152,7 @@ class Dom0Facts:
     cachers: Fact[tuple[Cacher, ...]] = _UNREAD
     no_cacher: str = ""  # why none is asked for, where none is
     cacher_hoard: Fact[Hoard | None] = _UNREAD
-    synchronised: Fact[bool] = _UNREAD
+    clock: Fact[ClockState] = _UNREAD
     skew: Fact[Skew] = _UNREAD
     newest_release: Fact[datetime | None] = _UNREAD  # of the verified Releases that the cache remembers
     spaces: Mapping[str, Fact[Space]] = field(default_factory=dict)  # purpose -> space

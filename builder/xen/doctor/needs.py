@@ -79,7 +79,7 @@ def needs_of(
     for guest in guests:
         path = guest.keyring if guest.keyring.startswith("/") or not site else f"{site}/{guest.keyring}"
         keyrings.setdefault(path, set()).add(guest.suite)
-    folders = {"cache": "cache" if site == "." else f"{site}/cache"} if site else {}
+    folders = {"cache": f"{site}/cache"} if site else {}
     folders |= {"artefacts": guests[0].dom0_path} if guests else {}
     frozen = {path: frozenset(suites) for path, suites in keyrings.items()} or {DEBIAN_KEYRING: frozenset()}
     return Needs(site, guests, unsound, volumes, frozen, folders, network)

@@ -9,7 +9,7 @@ from builder.media.keyring import ArchiveKey
 from builder.units import Size
 from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
 from builder.xen.doctor.fact import Known, Unknown
-from builder.xen.doctor.facts import Cacher, Dom0Facts, Hoard
+from builder.xen.doctor.facts import Cacher, ClockState, Dom0Facts, Hoard
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs
 
@@ -29,7 +29,7 @@ def judge_profiles(_facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
         yield wrong(f"left out, as their profiles have errors: {', '.join(needs.unsound)}", "domu check")
     else:
         count = len(needs.guests)
-        yield ok(f"{count} guest{'s' * (count != 1)} in {'this folder' if needs.site == '.' else needs.site}")
+        yield ok(f"{count} guest{'s' * (count != 1)} in {needs.site}")
 
 
 def judge_keyrings(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
@@ -99,9 +99,13 @@ def _judge_cacher(cacher: Cacher) -> Diagnosis:
         return wrong(f"nothing answers at {cacher.url}, the apt-cacher", *lines, f"curl --head {cacher.url}")
     if "cacher" not in cacher.server.lower():
         return warn(f"at {cacher.url} answers {cacher.server}, no apt-cacher that domu knows")
-    if not cacher.report:
-        return warn(f"{cacher.server} answers at {cacher.url}, without its report page", f"curl {cacher.url}/{REPORT}")
-    return ok(f"{cacher.server} answers at {cacher.url}/{REPORT}: {cacher.report}")
+    if cacher.status != 200:
+        got = f"{cacher.status} {cacher.said}" if cacher.status else cacher.said
+        return wrong(
+            f"{cacher.server} at {cacher.url} does not fetch from the mirror: {got}", f"curl {cacher.url}/{REPORT}"
+        )
+    report = f"; {cacher.url}/{REPORT}: {cacher.report}" if cacher.report else ", its report page is off (ReportPage)"
+    return ok(f"{cacher.server} at {cacher.url} fetches from the mirror{report}")
 
 
 def _kept(facts: Dom0Facts) -> Iterator[Diagnosis]:
@@ -134,13 +138,17 @@ def judge_clock(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
         commands=(("timedatectl", "set-ntp", "true"),),
         undo=("timedatectl set-ntp false",),
     )
-    match facts.synchronised:
+    match facts.clock:
         case Unknown(why):
             yield unknown(f"whether the clock is set by NTP: {why}")
-        case Known(True):
+        case Known(ClockState(synchronised=True)):
             yield ok("the clock is set by NTP")
+        case Known(ClockState(can=True)):
+            yield warn("the clock is not set by NTP, though a service for it is here", fix=fix)
         case Known():
-            yield warn("the clock is not set by NTP", "timedatectl timesync-status   # or: chronyc tracking", fix=fix)
+            yield warn(
+                "the clock is not set by NTP, and no service for it is here", "apt-get install systemd-timesyncd"
+            )
     match facts.skew:
         case Unknown(why):
             yield unknown(f"whether the clock is right: {why}")

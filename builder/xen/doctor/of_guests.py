@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from builder.profile.model import Guest
 from builder.units import Size
-from builder.xen.boot import boot_of
-from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
+from builder.xen.autostart import AUTO, AutoLink, plan_autostart
+from builder.xen.boot import choose
+from builder.xen.boot_matrix import Verdict as BootVerdict
+from builder.xen.doctor.check import Diagnosis, ok, warn, wrong
 from builder.xen.doctor.fact import Known
-from builder.xen.doctor.facts import AutoStart, Dom0Facts
+from builder.xen.doctor.facts import Dom0Facts
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import Needs
 
-GRUB_IMAGES = ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "/usr/lib/grub-xen/grub-i386-xen_pvh.bin")
 _TIGHT = 256 << 20
 
 
@@ -31,9 +34,9 @@ def judge_memory(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     said = f"{_guests(len(needs.guests))} of {Size(wanted).human} in all, and {Size(there).human} for them"
     if wanted > there:
         missing = Size(wanted - there).human
-        yield wrong(f"{said}: {missing} are missing to run all at once", "xl list", "editor profiles/   # memory:")
+        yield wrong(f"{said}: {missing} are missing to run all at once")
     elif wanted + _TIGHT > there:
-        yield warn(f"{said}: all run, and nothing is left for the memory of an installation", "xl list")
+        yield warn(f"{said}: all run, and nothing is left for the memory of an installation")
     else:
         yield ok(said)
 
@@ -86,26 +89,37 @@ def judge_abilities(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
 
 
 def judge_boot(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
-    """The boot loaders that the guests' methods take from dom0."""
-    loaders: dict[str, list[str]] = {}
-    methods: set[str] = set()
+    """Can each guest be started by its method here; `domu boot GUEST` tells all about it."""
+    boot = facts.boot.get()
+    good: dict[str, list[str]] = {}
     for guest in needs.guests:
-        boot, _why = boot_of(guest)
-        methods.add(boot.method)
-        if path := boot.kernel or boot.bootloader:
-            loaders.setdefault(path, []).append(guest.name)
-    missing = [f"{path} ({', '.join(names)})" for path, names in loaders.items() if not facts.has(path).get()]
-    if missing:
-        fix = (
-            _install("grub-xen-host", "install GRUB for guests") if any("grub-xen" in one for one in missing) else None
+        choice = choose(guest, boot)
+        if choice.chosen is None:
+            yield wrong(f"{guest.name} cannot be started: {choice.why}", f"domu boot {guest.name}")
+        elif choice.chosen.outcome == "cannot":
+            yield _cannot(guest, choice.chosen)
+        else:
+            good.setdefault(choice.chosen.method, []).append(guest.name)
+    if good:
+        ways = "; ".join(f"{', '.join(names)} by {method}" for method, names in sorted(good.items()))
+        yield ok(f"guests can be started: {ways}")
+    if not needs.guests:
+        there = [need for need, told in boot.has.items() if told.value]
+        yield ok(f"here for starting guests: {', '.join(there) or 'nothing'}")
+
+
+def _cannot(guest: Guest, verdict: BootVerdict) -> Diagnosis:
+    """Installing GRUB's images is the one mend that can be done here and now."""
+    fix = None
+    if "grub-xen-host" in verdict.hint:
+        fix = Fix(
+            "grub-xen-host",
+            "install GRUB for guests",
+            commands=(("apt-get", "--yes", "--no-install-recommends", "install", "grub-xen-host"),),
+            undo=("apt-get remove grub-xen-host",),
         )
-        lines = ["apt-get install grub-xen-host"] if fix else ["apt-get install xen-system-amd64   # has pygrub"]
-        yield wrong(f"guests' boot loaders are missing: {'; '.join(missing)}", *lines, fix=fix)
-    elif methods:
-        yield ok(f"boot loaders are here for {', '.join(sorted(methods))}")
-    else:
-        there = [path for path in (*GRUB_IMAGES, "pygrub") if facts.has(path).get()]
-        yield ok(f"boot loaders here: {', '.join(there) or 'none'}") if there else unknown("no guest asks for any")
+    said = f"{guest.name} cannot be started by {verdict.method}: {verdict.why}"
+    return wrong(said, f"domu boot {guest.name}   # {verdict.hint}", fix=fix)
 
 
 def judge_xendomains(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
@@ -142,38 +156,38 @@ def _after(name: str, units: tuple[str, ...]) -> bool:
 
 
 def judge_auto(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
-    """/etc/xen/auto: every file in it is started, in the order of their names."""
-    entries = facts.auto.get()
-    names = [guest.name for guest in needs.guests]
-    for entry in entries or ():
+    """/etc/xen/auto: every file in it is started, in the order of their names; and what the profiles want there."""
+    entries = facts.auto.get() or ()
+    for entry in entries:
         if entry.guest is None:
-            yield wrong(
-                f"/etc/xen/auto/{entry.entry} leads to {entry.target}, which is no config",
-                f"rm /etc/xen/auto/{entry.entry}",
-            )
-    started = [entry for entry in entries or () if entry.guest]
-    ours = [entry for entry in started if entry.guest in names]
-    left = sorted(set(names) - {entry.guest for entry in ours})
-    if not started:
-        said = f": {', '.join(left)} stay down" if left else ""
-        yield (warn if left else ok)(f"no guest starts with dom0{said}", *_links(left[:1]))
-    else:
-        order = ", ".join(f"{entry.guest}" for entry in started)
-        yield ok(f"with dom0 start, in this order: {order}")
-        if left:
-            yield warn(f"{', '.join(left)} {'do' if len(left) > 1 else 'does'} not start with dom0", *_links(left))
-    twice = _twice(started)
+            where = f"/etc/xen/auto/{entry.entry}"
+            yield wrong(f"{where} leads to {entry.target}, which is no config", f"rm {shlex.quote(where)}")
+    started = [entry.guest for entry in entries if entry.guest]
+    links = {name_of(link): link for link in plan_autostart(needs.guests)}
+    absent = [link for name, link in links.items() if name not in started]
+    if absent:
+        verb = "do" if len(absent) > 1 else "does"
+        yield warn(
+            f"{', '.join(map(name_of, absent))} {verb} not start with dom0, as autostart: true says",
+            *(f"mkdir -p {AUTO}; ln -s {link.target} {link.path}" for link in absent),
+        )
+    ours = [guest.name for guest in needs.guests]
+    surplus = [name for name in dict.fromkeys(started) if name in ours and name not in links]
+    if surplus:
+        yield warn(f"{', '.join(surplus)}: started with dom0, though autostart is false", "ls -l /etc/xen/auto")
+    twice = sorted({name for name in started if started.count(name) > 1})
     if twice:
         yield warn(f"{', '.join(twice)} started twice from /etc/xen/auto", "ls -l /etc/xen/auto")
+    planned = [name for name in links if name in started]
+    if [name for name in dict.fromkeys(started) if name in links] != planned:
+        yield warn(f"guests start in another order than planned, which is {', '.join(planned)}", "ls -l /etc/xen/auto")
+    if started or not absent:
+        yield ok(f"with dom0 start, in this order: {', '.join(started) or 'none'}")
 
 
-def _links(names: list[str]) -> list[str]:
-    return [f"mkdir -p /etc/xen/auto; ln -s ../{name}.cfg /etc/xen/auto/{name}.cfg" for name in names]
-
-
-def _twice(entries: list[AutoStart]) -> list[str]:
-    guests = [entry.guest or "" for entry in entries]
-    return sorted({name for name in guests if guests.count(name) > 1})
+def name_of(link: AutoLink) -> str:
+    """The guest whose run config the link leads to."""
+    return PurePosixPath(link.target).stem
 
 
 def judge_saved(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
@@ -200,15 +214,6 @@ def judge_saved(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
         )
     elif not ours:
         yield ok(f"guests are saved to {folder} when dom0 stops")
-
-
-def _install(package: str, does: str) -> Fix:
-    return Fix(
-        package,
-        does,
-        commands=(("apt-get", "--yes", "--no-install-recommends", "install", package),),
-        undo=(f"apt-get remove {package}",),
-    )
 
 
 def _guests(count: int) -> str:

@@ -110,11 +110,18 @@ def judge_consoles(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
         yield ok(f"there is no {CONSOLES}, so nothing fills the disk there")
         return
     held = f"{hoard.size.human} in {hoard.files} file{'s' * (hoard.files != 1)}"
-    if facts.rotated.get():
+    if facts.rotated.get() and facts.has("logrotate").get():
         yield ok(f"consoles' logs are rotated; {held}")
         return
     edit = Edit(ROTATION, None, _ROTATION)
-    fix = Fix("rotation", "rotate guests' console logs", edits=(edit,), undo=(edit_undo(edit),))
+    here = facts.has("logrotate").get()
+    fix = Fix(
+        "rotation",
+        "rotate guests' console logs",
+        edits=(edit,),
+        commands=() if here else (("apt-get", "--yes", "--no-install-recommends", "install", "logrotate"),),
+        undo=(edit_undo(edit),) if here else (edit_undo(edit), "apt-get remove logrotate"),
+    )
     big = ": more than a log should be" if hoard.size.bytes > _BIG_LOG else ""
     yield warn(f"nothing rotates {CONSOLES}, and a guest can fill the disk there ({held}{big})", fix=fix)
 

@@ -54,6 +54,8 @@ PVH = needs(guest(type="pvh"))
 ROUTED = {"mode": "routed", "ipv4": {"address": "192.0.2.10/32", "gateway": "192.0.2.1"}}
 ROUTED_NEEDS = needs(guest(nics=[ROUTED]))
 NAT_NEEDS = needs(guest(nics=[{"mode": "nat", "bridge": "xenbr0"}]))
+AUTO1 = needs(guest(autostart=True))
+AUTO2 = needs(guest(autostart=True, start_after=["db1"]), guest("db1", autostart=True))
 OWN_KEYS = needs(guest(keyring="keys/lab.gpg"))
 TWO = needs(guest(), guest("db1"))
 
@@ -138,6 +140,17 @@ def twice_linked(made: MadeUp) -> None:
     made.link("/etc/xen/auto/020-web1.cfg", "../web1.cfg")
 
 
+def db1_last(made: MadeUp) -> None:
+    made.write("/etc/xen/db1.cfg", guest_config("db1"))
+    made.link("/etc/xen/auto/020-db1.cfg", "../db1.cfg")
+
+
+def auto_is_closed(made: MadeUp) -> None:
+    made.remove("/etc/xen/auto/010-web1.cfg")
+    (made.root / "etc/xen/auto").rmdir()
+    made.link("/etc/xen/auto", "auto")  # round and round
+
+
 def hostile_names(made: MadeUp) -> None:
     made.link("/etc/xen/auto/\x1b[31m.cfg", "/etc/xen/gone.cfg")
 
@@ -189,9 +202,14 @@ ROWS: list[Row] = [
     ("D108", "ok", lambda _: None, PVH, "gnttab-v1 gnttab-v2 hap hvm pv shadow"),
     ("D108", "wrong", lambda d: d.says("xl info", info(virt_caps="pv")), PVH, "no pvh guests, as are web1 (pvh)"),
     ("D108", "unknown", lambda d: d.fails("xl info", "Permission denied"), PVH, "root only"),
-    ("D109", "ok", lambda _: None, PVH, "pvhgrub"),
-    ("D109", "wrong", lambda d: d.remove("/usr/lib/grub-xen/grub-i386-xen_pvh.bin"), PVH, "grub-i386-xen_pvh.bin (web1)"),
-    ("D109", "wrong", lambda d: d.remove("/usr/bin/pygrub"), needs(guest(bootloader="pygrub")), "pygrub (web1)"),
+    ("D109", "ok", lambda _: None, PVH, "guests can be started: web1 by pvhgrub"),
+    ("D109", "ok", lambda _: None, WEB1, "guests can be started: web1 by pvgrub"),
+    ("D109", "ok", lambda _: None, Needs(), "here for starting guests: pvgrub, pvhgrub, pygrub, hvm"),
+    ("D109", "wrong", lambda d: d.remove("/usr/lib/grub-xen/grub-i386-xen_pvh.bin"), PVH, "dom0 has no GRUB for PVH guests"),
+    ("D109", "wrong", lambda d: d.remove("/usr/bin/pygrub"), needs(guest(bootloader="pygrub", dom0_reads_disk=True)), "dom0 has no pygrub"),
+    ("D109", "wrong", lambda _: None, needs(guest(type="hvm")), "dom0 has no QEMU"),
+    ("D109", "wrong", lambda _: None, needs(guest(type="pvh", arch="arm64")), "auto knows no way"),
+    ("D109", "unknown", without_xen, WEB1, "no Xen runs here"),
     ("D110", "ok", lambda _: None, WEB1, "1 volumes planned, 1 to make: 10.0 GiB needed, 15.6 GiB of 19.5 GiB free (4000 extents)"),
     ("D110", "ok", lambda d: d.says("lvm", text(report([lv("web1-disk", 2560)]))), WEB1, "0 to make: 0 B needed"),
     ("D110", "ok", lambda d: d.says("lvm", text(report([lv("web1-disk", 1000)]))), WEB1, "1 to grow: 6.1 GiB needed"),
@@ -237,12 +255,15 @@ ROWS: list[Row] = [
     ("D116", "warn", lambda d: d.says("systemctl", XENDOMAINS.replace("network-online.target ", "")), WEB1, "does not wait for network-online.target"),
     ("D116", "wrong", lambda d: d.says("systemctl", "LoadState=not-found\n"), WEB1, "there is no service xendomains"),
     ("D116", "unknown", lambda d: d.fails("systemctl", "Failed to connect to bus"), WEB1, "Failed to connect to bus"),
-    ("D117", "ok", lambda _: None, WEB1, "in this order: web1"),
-    ("D117", "warn", lambda _: None, TWO, "db1 does not start with dom0"),
-    ("D117", "warn", lambda d: d.remove("/etc/xen/auto/010-web1.cfg"), WEB1, "no guest starts with dom0: web1"),
+    ("D117", "ok", lambda _: None, AUTO1, "in this order: web1"),
+    ("D117", "ok", lambda d: d.remove("/etc/xen/auto/010-web1.cfg"), WEB1, "in this order: none"),
+    ("D117", "warn", lambda _: None, AUTO2, "db1 does not start with dom0, as autostart: true says"),
+    ("D117", "warn", lambda _: None, WEB1, "web1: started with dom0, though autostart is false"),
+    ("D117", "warn", db1_last, AUTO2, "which is db1, web1"),
     ("D117", "wrong", lambda d: d.remove("/etc/xen/web1.cfg"), WEB1, "010-web1.cfg leads to /etc/xen/web1.cfg"),
     ("D117", "wrong", hostile_names, WEB1, "which is no config"),
-    ("D117", "warn", twice_linked, WEB1, "web1 started twice"),
+    ("D117", "warn", twice_linked, AUTO1, "web1 started twice"),
+    ("D117", "unknown", auto_is_closed, WEB1, "/etc/xen/auto cannot be read"),
     ("D118", "ok", lambda _: None, WEB1, "shut down with dom0, not saved"),
     ("D118", "ok", saves, WEB1, "saved to /var/lib/xen/save"),
     ("D118", "warn", all_of(saves, lambda d: d.write("/var/lib/xen/save/web1")), WEB1, "woken after a rebuild"),
@@ -274,8 +295,10 @@ ROWS: list[Row] = [
     ("D132", "wrong", lambda d: d.write("/srv/site/keys/lab.gpg", keyring("Lab", ends=NOW)), OWN_KEYS, "every key has expired"),
     ("D132", "wrong", lambda _: None, OWN_KEYS, "/srv/site/keys/lab.gpg: there is no such file"),
     ("D134", "ok", lambda _: None, WEB1, "the clock is set by NTP"),
-    ("D134", "warn", lambda d: d.says("timedatectl", "no\n"), WEB1, "not set by NTP"),
-    ("D134", "unknown", lambda d: d.says("timedatectl", "maybe\n"), WEB1, "neither yes nor no"),
+    ("D134", "warn", lambda d: d.says("timedatectl", "CanNTP=no\nNTPSynchronized=no\n"), WEB1, "no service for it is here"),
+    ("D134", "warn", lambda d: d.says("timedatectl", "CanNTP=yes\nNTPSynchronized=no\n"), WEB1, "though a service for it is here"),
+    ("D120", "warn", lambda d: d.remove("/usr/bin/logrotate"), WEB1, "nothing rotates /var/log/xen/console"),
+    ("D134", "unknown", lambda d: d.says("timedatectl", "CanNTP=maybe\n"), WEB1, "not understood"),
     ("D134", "unknown", lambda d: d.outputs.pop("timedatectl show"), WEB1, "'timedatectl' is not installed"),
     ("D135", "ok", lambda _: None, WEB1, "cache: 20.0 GiB free for /srv/site/cache (not made yet)"),
     ("D135", "warn", lambda d: d.room(free=GIB), WEB1, "less than 2.0 GiB"),
@@ -296,7 +319,7 @@ def told(**facts: object) -> Callable[[Dom0Facts], Dom0Facts]:
     return lambda old: replace(old, **facts)  # type: ignore[arg-type]  # the tables below name real fields
 
 
-CACHER = Cacher("http://127.0.0.1:3142", "Debian Apt-Cacher NG/3.7.4", "Data fetched 1 MiB", here=True)
+CACHER = Cacher("http://127.0.0.1:3142", "Debian Apt-Cacher NG/3.7.4", "fetched 1 MiB", 200, "OK", here=True)
 HOARD = Hoard("/var/cache/apt-cacher-ng", 12, Size.parse("3G"), NOW - timedelta(days=90), NOW)
 
 
@@ -308,11 +331,12 @@ def cachers(*found: Cacher, hoard: Fact[Hoard | None] = Known(HOARD)) -> Callabl
     ("code", "verdict", "change", "says"),
     [
         ("D133", "ok", told(cachers=Known(()), no_cacher="the profiles say proxy: none"), "proxy: none"),
-        ("D133", "ok", cachers(CACHER), "answers at http://127.0.0.1:3142/acng-report.html: Data fetched 1 MiB"),
+        ("D133", "ok", cachers(CACHER), "fetches from the mirror; http://127.0.0.1:3142/acng-report.html: fetched 1 MiB"),
         ("D133", "ok", cachers(CACHER), "keeps 3.0 GiB in 12 files of 2026-08-25 to 2026-11-23"),
         ("D133", "wrong", cachers(replace(CACHER, server="")), "nothing answers at http://127.0.0.1:3142"),
         ("D133", "warn", cachers(replace(CACHER, server="nginx")), "answers nginx, no apt-cacher"),
-        ("D133", "warn", cachers(replace(CACHER, report="")), "without its report page"),
+        ("D133", "ok", cachers(replace(CACHER, report="")), "its report page is off"),
+        ("D133", "wrong", cachers(replace(CACHER, status=503, said="DNS error")), "does not fetch from the mirror: 503 DNS error"),
         ("D133", "unknown", told(cachers=Unknown("no mirror")), "no mirror"),
         ("D133", "unknown", cachers(CACHER, hoard=Unknown("cannot be read")), "cannot be read"),
         ("D134", "ok", told(), "agrees with mirror.example.org (0 s)"),
@@ -330,7 +354,7 @@ def test_facts_that_the_network_told(
 
 
 def test_the_good_dom0_has_nothing_to_mend(tmp_path: Path) -> None:
-    seen = [one for one in diagnose(good_dom0(tmp_path)) if one.verdict.word != "ok"]
+    seen = [one for one in diagnose(good_dom0(tmp_path), AUTO1) if one.verdict.word != "ok"]
     assert seen == []
 
 
@@ -360,5 +384,10 @@ def test_links_that_start_guests_are_read_below_the_root(tmp_path: Path) -> None
     made = good_dom0(tmp_path)
     made.write("/etc/xen/db1.cfg", guest_config("db1"))
     made.link("/etc/xen/auto/005-db1.cfg", "../db1.cfg")
-    (one,) = [one for one in diagnose(made, TWO) if one.code == "D117"]
+    (one,) = [one for one in diagnose(made, AUTO2) if one.code == "D117"]
     assert one.message.endswith("in this order: db1, web1")
+
+
+def test_a_link_that_is_missing_is_made_by_the_line_to_paste(tmp_path: Path) -> None:
+    (one,) = [one for one in diagnose(good_dom0(tmp_path), AUTO2) if one.code == "D117" and one.mend]
+    assert one.mend == ("mkdir -p /etc/xen/auto; ln -s /var/lib/domu/db1/db1.cfg /etc/xen/auto/010-db1.cfg",)
