@@ -255,7 +255,8 @@ class Disk(Model):
 class Volume(Model):
     """A data volume. It is never attached while the installer runs, so no installer can touch it."""
 
-    name: fields.VolumeName = Field(description="The volume is called GUEST-NAME")
+    name: fields.VolumeName = Field(description="The volume is called GUEST-NAME, unless volume says otherwise")
+    volume: fields.VolumeName | None = Field(None, description="Its whole name in the volume group, where another")
     size: fields.SizeField = Field(description="Made this big when it is new")
     keep: fields.Flag = Field(default=True, description="Survives every rebuild; false: made anew each time")
     thin: fields.Flag | None = Field(None, description="In the thin pool or not; unless given, wherever there is one")
@@ -447,7 +448,7 @@ class Guest(Model):
 
     def volume_name(self, volume: Volume) -> str:
         """Name of a data volume in `volume_group`."""
-        return f"{self.name}-{volume.name}"
+        return volume.volume or f"{self.name}-{volume.name}"
 
     def pool_of(self, volume: Disk | Volume) -> str:
         """The thin pool that this volume is made in; empty for a thick one."""

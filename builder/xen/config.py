@@ -84,6 +84,11 @@ def folder_of(guest: Guest) -> str:
     return f"{guest.dom0_path}/{guest.name}"
 
 
+def install_config_path(guest: Guest) -> str:
+    """Where dom0 has the guest's install config."""
+    return f"{folder_of(guest)}/{guest.name}.install.cfg"
+
+
 def run_config_path(guest: Guest) -> str:
     """Where dom0 has the guest's run config."""
     return f"{folder_of(guest)}/{guest.name}.cfg"
@@ -93,7 +98,7 @@ def quoted(text: str) -> str:
     """A string for an xl config; ValueError for signs that it cannot hold.
 
     Of its escapes only a backslash before a quote or a backslash is used: libxlu_cfg.c (4.17, xlu__cfgl_dequote)
-    loses the first digit of octal ones and refuses hexadecimal ones. All other bytes are literal.
+    drops octal ones and refuses hexadecimal ones. All other bytes are literal.
     """
     if not text.isprintable():
         raise ValueError(f"{text!a} holds signs that are not printable, and an xl config cannot")

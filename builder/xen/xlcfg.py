@@ -1,6 +1,6 @@
 """The grammar of xl's config files (xl.cfg(5); libxlu_cfg_l.l and libxlu_cfg_y.y of Xen 4.17): text to settings.
 
-It takes what xl takes and refuses what xl refuses, and besides that octal escapes, which xl reads wrongly. What the
+It takes what xl takes and refuses what xl refuses, and besides that octal escapes, which xl drops. What the
 settings mean is judged elsewhere: xl itself passes by every name that it does not know.
 """
 
@@ -196,7 +196,7 @@ def _unquoted(token: _Token) -> str:
         if match[1] in _ESCAPES:
             return _ESCAPES[match[1]]
         if match[1] in "01234567":
-            # libxlu_cfg.c, xlu__cfgl_dequote: the first octal digit is lost, the others are read as decimal ones.
+            # libxlu_cfg.c, xlu__cfgl_dequote: an octal escape is read and dropped.
             message = rf"xl reads \{match[1]}... otherwise than it is written"
             raise _SyntaxError(message, token.line, "write the sign itself")
         raise _SyntaxError(rf"\{match[1]} means nothing in a string", token.line)

@@ -44,7 +44,13 @@ def test_web1_explains_every_field(path: tuple[str, ...]) -> None:
 
 
 # Alternatives to what web1 has: it says so beside them.
-EXPECTED = {"recipe: atomic": ["P032"], "name: root": ["P114"], "vnc:": ["P118"]}
+EXPECTED = {
+    "recipe: atomic": ["P032"],
+    "name: root": ["P114"],
+    "vnc:": ["P118"],
+    "thin: true": ["P120"],
+    "volumes:": ["P120"],
+}
 
 
 def examples() -> Iterator[tuple[str, str]]:
