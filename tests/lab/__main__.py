@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.lab.guest import lay_guest
 from tests.lab.image import make_dom0
-from tests.lab.keeper import Standing, archive_of_this_machine, brought_up, found_up, guest_disks, own_cacher
+from tests.lab.keeper import Standing, archive_of_this_machine, brought_up, found_up, guest_disks, some_cacher
 from tests.lab.place import Up, lab_folder
 from tests.lab.texts import record_texts
 
@@ -22,11 +22,11 @@ def main(words: list[str]) -> int:
     match words:
         case ["images", *suite]:
             folder, archive = lab_folder(), archive_of_this_machine()
-            with own_cacher(folder, archive) as cacher:
+            with some_cacher(folder, archive) as url:
                 begin = time.monotonic()
-                print(make_dom0((suite or ["bookworm"])[0], folder, archive=archive, cacher=cacher.url).folder)
+                print(make_dom0((suite or ["bookworm"])[0], folder, archive=archive, cacher=url).folder)
                 print(f"{time.monotonic() - begin:.0f} s")
-                for one in guest_disks(folder, archive, cacher.url):
+                for one in guest_disks(folder, archive, url):
                     print(one.folder, one.kernel_name, f"{time.monotonic() - begin:.0f} s")
         case ["up", *suite]:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -48,6 +48,16 @@ def own_cacher(folder: Path, archive: Mirror) -> Iterator[Cacher]:
         yield cacher
 
 
+@contextmanager
+def some_cacher(folder: Path, archive: Mirror) -> Iterator[str]:
+    """The URL of the cacher of a lab that is up, else of one for this block."""
+    if up := Up.read(folder):
+        yield f"http://127.0.0.1:{up.cacher_port}"
+    else:
+        with own_cacher(folder, archive) as cacher:
+            yield cacher.url
+
+
 def guest_disks(folder: Path, archive: Mirror, cacher: str, suites: Sequence[str] = SUITES) -> tuple[GuestDisk, ...]:
     """Made, or there already."""
     return tuple(make_guest(suite, folder, archive=archive, cacher=cacher) for suite in suites)

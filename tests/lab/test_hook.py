@@ -9,7 +9,7 @@ import pytest
 from tests.lab.bench import Bench
 from tests.lab.boots import Case, boot, stop
 from tests.lab.dom0 import Lab
-from tests.lab.hook import Kernels, install_other_kernel, reinstall_kernel, remove_kernel
+from tests.lab.hook import Kernels, install_other_kernel, quicken_initramfs, reinstall_kernel, remove_kernel
 
 pytestmark = pytest.mark.lab
 CASE = Case("pv", "trixie", "pvgrub", hook=True)
@@ -21,6 +21,7 @@ def running(bench: Bench) -> Iterator[Lab]:
     guest = bench.ready_for(CASE)
     row = boot(bench.standing.lab, guest, CASE, bench.folder)
     assert row.result == "booted", row
+    quicken_initramfs(bench.standing.lab)
     yield bench.standing.lab
     stop(bench.standing.lab, CASE)
 
