@@ -78,7 +78,7 @@ def apply_plan(
             f"nothing was touched; to destroy it, add: {' '.join(f'--yes {name}' for name in missing)}", err=True
         )
         return FINDINGS
-    apply_volumes(site, order, found, progress=progress_on())
+    apply_volumes(site, order, found, progress=progress_on(sys.stderr))
     return FINE
 
 

@@ -27,7 +27,10 @@ MSDOS_LIMIT = Size.parse("2T")
 
 @dataclass(frozen=True, slots=True)
 class PlannedVolume:
-    """One logical volume of dom0. `keep`: survives a rebuild. `device`: what the guest calls it."""
+    """One logical volume of dom0. `keep`: survives a rebuild. `device`: what the guest calls it.
+
+    `pool`: the thin pool that it belongs in; empty for a thick one.
+    """
 
     name: str
     role: Literal["disk", "data"]
@@ -37,6 +40,7 @@ class PlannedVolume:
     device: str
     filesystem: str = ""
     mount: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,15 @@ def plan_volumes(guest: Guest, extent: Size = DEFAULT_EXTENT) -> tuple[VolumePla
     findings.extend(_disk_findings(guest, machine, layout, size, least))
     if findings.errors:
         return None, findings
-    disk = PlannedVolume(guest.disk_volume, "disk", size, size.extents(extent), keep=False, device=guest.disk_device)
+    disk = PlannedVolume(
+        guest.disk_volume,
+        "disk",
+        size,
+        size.extents(extent),
+        keep=False,
+        device=guest.disk_device,
+        pool=guest.pool_of(guest.disk),
+    )
     volumes = (disk, *_data_volumes(guest, extent))
     headroom = Size(size.bytes - least.bytes)
     plan = VolumePlan(guest.name, guest.volume_group, extent, volumes, recipe, machine, layout, least, headroom)
@@ -104,6 +116,7 @@ def _data_volumes(guest: Guest, extent: Size) -> tuple[PlannedVolume, ...]:
             device=guest.volume_device(volume),
             filesystem=volume.filesystem,
             mount=volume.mount or "",
+            pool=guest.pool_of(volume),
         )
         for volume in guest.volumes
     )
@@ -187,6 +200,7 @@ def render_volumes_json(plan: VolumePlan) -> str:
                 "device": volume.device,
                 "filesystem": volume.filesystem,
                 "mount": volume.mount,
+                "thin_pool": volume.pool,
             }
             for volume in plan.volumes
         ],
@@ -223,12 +237,13 @@ def render_volumes_json(plan: VolumePlan) -> str:
 
 def render_volumes_table(plan: VolumePlan) -> str:
     """The plan for people: the volumes in dom0, then what the disk will hold."""
-    rows = [("volume", "size", "extents", "keep", "device", "holds")]
+    rows = [("volume", "size", "extents", "kind", "keep", "device", "holds")]
     for volume in plan.volumes:
         holds = f"{volume.filesystem} {volume.mount}".strip() if volume.role == "data" else "the system"
         keep = "yes" if volume.keep else "no"
         path = f"{plan.volume_group}/{volume.name}"
-        rows.append((path, volume.size.human, str(volume.extents), keep, volume.device, holds))
+        kind = f"thin ({volume.pool})" if volume.pool else "thick"
+        rows.append((path, volume.size.human, str(volume.extents), kind, keep, volume.device, holds))
     disk = plan.volumes[0].device
     inside = [("partition", "size", "filesystem", "mount")]
     for partition in plan.layout.partitions:

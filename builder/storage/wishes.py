@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from builder.profile.fields import Percent
-from builder.profile.model import Disk, Guest, Volume
+from builder.profile.model import Guest
 from builder.storage.labels import KEEP, Label
 from builder.storage.plan import VolumePlan
 from builder.units import Size
@@ -61,7 +61,6 @@ class VolumeWish:
 def wishes_of(guest: Guest, plan: VolumePlan) -> tuple[VolumeWish, ...]:
     """The system disk first. `plan`: the guest's volumes, sized for the extents of its volume group."""
     names = ("", *(volume.name for volume in guest.volumes))
-    given: tuple[Disk | Volume, ...] = (guest.disk, *guest.volumes)
     return tuple(
         VolumeWish(
             guest.name,
@@ -70,7 +69,7 @@ def wishes_of(guest: Guest, plan: VolumePlan) -> tuple[VolumeWish, ...]:
             volume=name,
             size=planned.size,
             keep=planned.keep,
-            pool=guest.pool_of(field),
+            pool=planned.pool,
             watermark=guest.thin_watermark,
             wipe=guest.wipe,
             filesystem=planned.filesystem,
@@ -79,5 +78,5 @@ def wishes_of(guest: Guest, plan: VolumePlan) -> tuple[VolumeWish, ...]:
             # An installation fills about what its recipe needs at least; a new file system next to nothing.
             soon=plan.least if planned.role == "disk" else NOTHING,
         )
-        for name, field, planned in zip(names, given, plan.volumes, strict=True)
+        for name, planned in zip(names, plan.volumes, strict=True)
     )
