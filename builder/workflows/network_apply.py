@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding, Severity
 from builder.host.network.act import Hands, begin, finish, settle, take_back
 from builder.host.network.journal import Ending, Journal, Trial
-from builder.host.network.look import look
-from builder.host.network.reach import Neighbour, gateways_of, reached
+from builder.host.network.look import boot_id, look
+from builder.host.network.reach import Neighbour, Sign, gateways_of, reached
 from builder.host.network.watch import start_watcher
 from builder.host.network.watch import watch as watch_trial
 from builder.host.run import Runner, run
 from builder.host.site import Site
 from builder.progress import Progress
 from builder.workflows.network import plan as make_plan
-from builder.xen.change import Change, check_change, diff_of, plan_change, removal
+from builder.xen.change import Change, check_change, diff_of, plan_change
 from builder.xen.network.plan import NetworkPlan
 
 Show = Callable[[str], None]  # is told the diff before anything is done
@@ -109,7 +109,7 @@ def _decide(hands: Hands, plan: NetworkPlan | None, *, force: bool) -> tuple[Cha
     findings = tuple(check_change(plan, seen, applied, disk, force=force))
     if any(one.severity is Severity.ERROR for one in findings):
         raise RefusalError("dom0's network was not touched", findings)
-    change = plan_change(plan, seen, applied, disk) if plan else removal(seen, applied, disk)
+    change = plan_change(plan, seen, applied, disk)
     return _for_this_machine(hands, change), findings, diff_of(change, applied, disk)
 
 
@@ -119,10 +119,10 @@ def _for_this_machine(hands: Hands, change: Change) -> Change:
     return change if booted else replace(change, leaving=(), manager=())
 
 
-def _reached_before(hands: Hands, wish: Wish) -> Sequence[Neighbour]:
+def _reached_before(hands: Hands, wish: Wish) -> Mapping[Neighbour, Sign]:
     """Who answers now and has to answer afterwards; BuilderError when there is nobody to ask and `yes` was said."""
     if not wish.yes:
-        return ()
+        return {}
     live = look(hands.runner, ()).live
     asked = tuple(dict.fromkeys([*gateways_of(live), *wish.checks]))
     answering = reached(hands.runner, asked, live)
@@ -133,13 +133,13 @@ def _reached_before(hands: Hands, wish: Wish) -> Sequence[Neighbour]:
             "no gateway answers, so nothing can show that the change is good",
             "name somebody who does: --check HOST:PORT; or apply without --yes and confirm by hand",
         )
-    return sorted(answering)
+    return answering
 
 
-def _judge(hands: Hands, trial: Trial, wanted: Sequence[Neighbour]) -> Ending:
-    """Confirm if all who answered before still do; else take everything back."""
-    answering = reached(hands.runner, wanted, look(hands.runner, ()).live)
-    if lost := [one for one in wanted if one not in answering]:
+def _judge(hands: Hands, trial: Trial, wanted: Mapping[Neighbour, Sign]) -> Ending:
+    """Confirm if all who answered before still do, as well as they did; else take everything back."""
+    answering = reached(hands.runner, tuple(wanted), look(hands.runner, ()).live)
+    if lost := [one for one, sign in wanted.items() if answering.get(one, 0) < sign]:
         return take_back(hands, trial, f"{', '.join(map(str, lost))} did not answer any more")
     return finish(hands, trial)
 
@@ -150,11 +150,11 @@ def confirm(hands: Hands) -> Ending:
         trial = hands.journal.trial()
         if trial is None:
             raise BuilderError("no change waits for its confirmation", _how_it_ended(hands.journal.last()))
-        if trial.phase != "waiting":
+        if trial.phase != "waiting" or trial.boot != boot_id():
             settled = settle(hands)
             if settled and settled.outcome == "confirmed":
                 return settled
-            raise BuilderError("the change was interrupted, and is taken back", "apply it again")
+            raise BuilderError("the change was taken back", _how_it_ended(hands.journal.last()))
         return finish(hands, trial)
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 
 from builder.errors import BuilderError
 from builder.findings import Finding
+from builder.profile.dom0 import Dom0
 from builder.xen.live import Live
 from builder.xen.live_steps import Round, steps
-from builder.xen.live_target import Target, check_live, taken_away, target_of
+from builder.xen.live_target import Past, Target, check_live, target_of
 from builder.xen.network.places import UNIT
 from builder.xen.network.plan import NetworkPlan
 
 # nftables tables that are ours; no other is ever named to nft.
 TABLES = (("inet", "domu"), ("bridge", "domu"))
 _STATEMENT = re.compile(r"(?:(?:add|delete|destroy|flush) )?table (inet|bridge|ip|ip6|arp|netdev) (\S+)(?: \{)?")
-_NOWHERE = Live({}, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a confirmed change left: what it wrote, what it made, and how it was before the first one (`origin`)."""
+    """What a confirmed change left: what it wrote and set, and how everything was before the first one."""
 
     files: Mapping[str, FileText] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     ruleset: str = ""
     tables: Mapping[str, str | None] = field(default_factory=dict)
-    made: tuple[str, ...] = ()
-    origin: Live = _NOWHERE
+    past: Past = field(default_factory=Past)
     origin_sysctls: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,70 +83,76 @@ class Change:
         return not (self.links.links or self.links.routes or self.sysctls or self.ruleset or self.gone or self.written)
 
 
-def plan_change(plan: NetworkPlan, seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
-    """From what is seen to the plan. `disk`: what the files of the plan, and of `applied`, hold now (None: no file)."""
-    check_ruleset(plan.ruleset)
-    target = taken_away(target_of(plan.dom0, plan.vifs, seen.live, origin=applied.origin), applied.made, applied.origin)
-    wanted = {one.name: one.value for one in plan.sysctls if seen.sysctls.get(one.name) is not None or not one.optional}
-    returned = {
+def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
+    """From what is seen to the plan, or without one to how it was before the first change.
+
+    `disk`: what the files of the plan, and of `applied`, hold now (None: no file). BuilderError for a plan whose
+    ruleset is not about our tables alone.
+    """
+    dom0, vifs = (plan.dom0, plan.vifs) if plan else (Dom0(), ())
+    target = target_of(dom0, vifs, seen.live, applied.past)
+    wanted = _wanted_sysctls(plan, seen)
+    returned = {name: value for name, value in applied.origin_sysctls.items() if name not in wanted}
+    sysctls = {
         name: value
-        for name, value in applied.origin_sysctls.items()
-        if name not in wanted and seen.sysctls.get(name) is not None
+        for name, value in {**returned, **wanted}.items()
+        if seen.sysctls.get(name) != value and (name in wanted or seen.sysctls.get(name) is not None)
     }
-    files = {one.path: FileText(one.text, one.mode) for one in plan.files}
-    fresh = target.scope - applied.origin.links.keys() - frozenset(applied.made)
-    origin = _joined(seen.live.only(fresh), applied.origin)
-    after = Applied(
-        files=files,
-        sysctls=wanted,
-        ruleset=plan.ruleset,
-        made=tuple(sorted(target.live.links.keys() - origin.links.keys())),
-        origin=origin.only(target.scope),
-        origin_sysctls={
-            name: held
-            for name in wanted
-            if (held := applied.origin_sysctls.get(name) or seen.sysctls.get(name)) is not None
-        },
-    )
-    same_rules = plan.ruleset == applied.ruleset and dict(seen.tables) == dict(applied.tables)
+    files = {one.path: FileText(one.text, one.mode) for one in plan.files} if plan else {}
+    gone = tuple(sorted(name for name in applied.files if name not in files and disk.get(name) is not None))
     return Change(
         target=target,
         links=steps(seen.live, target.live, target.scope),
-        sysctls={name: value for name, value in {**returned, **wanted}.items() if seen.sysctls.get(name) != value},
-        ruleset=None if same_rules else plan.ruleset,
-        after=after,
+        sysctls=sysctls,
+        ruleset=_ruleset(plan, seen, applied),
+        after=Applied(
+            files=files,
+            sysctls=wanted,
+            ruleset=plan.ruleset if plan else "",
+            past=Past(_origin(target, seen, applied), target.live),
+            origin_sysctls=_origin_sysctls(wanted, seen, applied),
+        ),
         before=seen.part(target.scope),
         restoring=_restoring(seen, applied),
-        extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge"),
-        manager=tuple(one.argv for one in plan.commands if one.scope == "manager"),
-        gone=tuple(sorted(name for name in applied.files if name not in files and disk.get(name) is not None)),
+        extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge") if plan else (),
+        leaving=() if plan or not applied.files else (("systemctl", "disable", UNIT),),
+        manager=_manager(plan),
+        gone=gone,
         written=tuple(name for name, one in files.items() if disk.get(name) != one.text),
     )
 
 
-def _joined(one: Live, other: Live) -> Live:
-    return Live({**one.links, **other.links}, one.routes | other.routes, one.proxies | other.proxies)
+def _wanted_sysctls(plan: NetworkPlan | None, seen: Seen) -> dict[str, str]:
+    """Those of the plan; of a module that is not loaded, none."""
+    wanted = plan.sysctls if plan else ()
+    return {one.name: one.value for one in wanted if seen.sysctls.get(one.name) is not None or not one.optional}
 
 
-def removal(seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
-    """Everything of ours away, and the interfaces as they were before the first change."""
-    scope = frozenset(applied.made) | applied.origin.links.keys()
-    target = Target(applied.origin, scope)
-    there = any(text is not None for text in seen.tables.values())
-    return Change(
-        target=target,
-        links=steps(seen.live, target.live, scope),
-        sysctls={
-            name: value for name, value in applied.origin_sysctls.items() if seen.sysctls.get(name) not in {None, value}
-        },
-        ruleset=without_tables() if there else None,
-        after=Applied(),
-        before=seen.part(scope),
-        restoring=_restoring(seen, applied),
-        leaving=(("systemctl", "disable", UNIT),) if applied.files else (),
-        manager=(("systemctl", "daemon-reload"),),
-        gone=tuple(sorted(name for name in applied.files if disk.get(name) is not None)),
-    )
+def _ruleset(plan: NetworkPlan | None, seen: Seen, applied: Applied) -> str | None:
+    """What nft has to load; None where our tables are right."""
+    if plan is None:
+        return without_tables() if any(text is not None for text in seen.tables.values()) else None
+    check_ruleset(plan.ruleset)
+    unchanged = plan.ruleset == applied.ruleset and dict(seen.tables) == dict(applied.tables)
+    return None if unchanged else plan.ruleset
+
+
+def _origin(target: Target, seen: Seen, applied: Applied) -> Live:
+    """What the target's interfaces were before domu: kept from the first change, and seen now for new ones."""
+    known = applied.past.origin.only(target.scope)
+    fresh = seen.live.only(target.scope - applied.past.origin.links.keys() - applied.past.made)
+    return Live({**fresh.links, **known.links}, fresh.routes | known.routes, fresh.proxies | known.proxies)
+
+
+def _origin_sysctls(wanted: Mapping[str, str], seen: Seen, applied: Applied) -> dict[str, str]:
+    found = {name: applied.origin_sysctls.get(name) or seen.sysctls.get(name) for name in wanted}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _manager(plan: NetworkPlan | None) -> tuple[tuple[str, ...], ...]:
+    if plan is None:
+        return (("systemctl", "daemon-reload"),)
+    return tuple(one.argv for one in plan.commands if one.scope == "manager")
 
 
 def check_change(
@@ -155,7 +160,7 @@ def check_change(
 ) -> Iterator[Finding]:
     """What forbids a change: foreign bridges, files that others wrote or changed (unless forced), Open vSwitch."""
     if plan:
-        yield from check_live(plan.dom0, seen.live, made=applied.made, vifs=[vif.name for vif in plan.vifs])
+        yield from check_live(plan.dom0, seen.live, made=applied.past.made, vifs=[vif.name for vif in plan.vifs])
         for network in plan.dom0.networks:
             if network.kind == "openvswitch" and not network.existing:
                 hint = "run the commands that `domu network plan` prints; Open vSwitch remembers them"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
@@ -26,42 +26,71 @@ class Target:
     scope: frozenset[str]
 
 
-def target_of(dom0: Dom0, vifs: Sequence[Vif], now: Live, *, origin: Live = _NOTHING) -> Target:
-    """dom0.yaml's bridges, VLANs, addresses and routes over `now`.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Of the interfaces that earlier changes touched: what they were before the first one, and what they became."""
 
-    `origin` is what the interfaces of an earlier change were before it: those that dom0.yaml no longer names go
-    back to that. Where dom0.yaml does not say dom0's addresses, a port's own move to its bridge, with its routes.
+    origin: Live = _NOTHING
+    held: Live = _NOTHING
+
+    @property
+    def made(self) -> frozenset[str]:
+        """The bridges and VLANs that were made by them."""
+        return frozenset(self.held.links.keys() - self.origin.links.keys())
+
+    def added(self, device: str) -> set[tuple[str, int, str]]:
+        """The addresses that an interface has from them."""
+        before, after = (
+            {one.key for one in live.links[device].addresses} if device in live.links else set()
+            for live in (self.origin, self.held)
+        )
+        return after - before
+
+
+def target_of(dom0: Dom0, vifs: Sequence[Vif], now: Live, past: Past) -> Target:
+    """dom0.yaml's bridges, VLANs, addresses and routes over `now`; what it no longer names goes back.
+
+    A port's routes move to its bridge. What earlier changes made and nobody wants any more is not in the target.
     """
     links = dict(now.links)
     moved: dict[str, str] = {}
     scope: set[str] = set()
     for bridge in bridges_of(dom0, vifs):
-        scope |= _lay(bridge, links, moved, keep=not dom0.addresses)
+        scope |= _lay(bridge, links, moved)
     for device in outer_devices(dom0):
         if device in links:
             scope.add(device)
-            links[device] = _and_addresses(links[device], added_addresses(dom0)[device])
-    back = origin.links.keys() - scope
-    links |= {name: origin.links[name] for name in back}
-    scope |= back
+            links[device] = _and_addresses(_without(links[device], past), added_addresses(dom0)[device])
+    back = past.origin.links.keys() - scope
+    links |= {name: _returned(name, now, past) for name in back}
+    stale = past.made - scope
     routes = {replace(route, device=moved.get(route.device, route.device)) for route in now.routes}
-    routes = {route for route in routes if route.device not in back} | set(origin.only(back).routes)
+    replugged = {name for name in back if name not in now.links or now.links[name].master != links[name].master}
+    routes = {route for route in routes if route.device not in replugged} | past.origin.only(replugged).routes
     for bridge in bridges_of(dom0):
         for gateway in bridge.gateways:
-            routes = _with_default(routes, gateway, bridge.name)
+            routes = _with_default(routes, gateway, bridge)
     proxies = {(address, moved.get(device, device)) for address, device in now.proxies}
-    return Target(Live(links, frozenset(routes), frozenset(proxies)).only(scope), frozenset(scope))
+    wanted = frozenset((scope | back) - stale)
+    return Target(Live(links, frozenset(routes), frozenset(proxies)).only(wanted), wanted | stale)
 
 
-def taken_away(target: Target, made: Sequence[str], origin: Live) -> Target:
-    """The same without the bridges and VLANs that an earlier change had made and that nobody wants any more."""
-    stale = {name for name in made if name not in target.live.links or name not in target.scope} - origin.links.keys()
-    scope = target.scope | stale
-    links = {name: link for name, link in target.live.links.items() if name not in stale}
-    return Target(replace(target.live, links=links).only(scope - stale), scope)
+def _returned(name: str, now: Live, past: Past) -> Link:
+    """An interface without what was made of it: as it was where it had become a port, else less what it was given."""
+    before = past.origin.links[name]
+    link = now.links.get(name)
+    if link is None or link.master != before.master:
+        return before
+    return replace(_without(link, past), mtu=before.mtu)
 
 
-def _lay(bridge: Bridge, links: dict[str, Link], moved: dict[str, str], *, keep: bool) -> set[str]:
+def _without(link: Link, past: Past) -> Link:
+    """Without the addresses that it has from earlier changes."""
+    added = past.added(link.name)
+    return replace(link, addresses=tuple(one for one in link.addresses if one.key not in added))
+
+
+def _lay(bridge: Bridge, links: dict[str, Link], moved: dict[str, str]) -> set[str]:
     """The bridge and its ports among `links`; returns their names, and in `moved` whose routes it takes over."""
     mtu = bridge.network.mtu
     seen = links.get(bridge.name, Link(bridge.name, "bridge"))
@@ -83,7 +112,7 @@ def _lay(bridge: Bridge, links: dict[str, Link], moved: dict[str, str], *, keep:
         vlan_aware=bridge.network.vlan_aware,
         mac=mac or seen.mac,
         mtu=mtu or seen.mtu,
-        addresses=addresses if keep else tuple(known.get(one.key, one) for one in map(_given, bridge.addresses)),
+        addresses=tuple(known.get(one.key, one) for one in map(_given, bridge.addresses)),
     )
     links[bridge.name] = _and_addresses(laid, bridge.addresses)
     return {bridge.name, *(port.name for port in bridge.ports), *(port.parent for port in bridge.ports if port.parent)}
@@ -99,20 +128,26 @@ def _and_addresses(link: Link, wanted: Sequence[Interface]) -> Link:
     return replace(link, addresses=(*link.addresses, *added))
 
 
-def _with_default(routes: set[Route], gateway: IPv4Address | IPv6Address, device: str) -> set[Route]:
-    """The default route of dom0.yaml in the place of others; one that is there already stays as it is."""
-    others = {one for one in routes if one.destination == "default" and one.family == gateway.version and not one.table}
-    if any(one.gateway == str(gateway) and one.device == device for one in others):
+def _with_default(routes: set[Route], gateway: IPv4Address | IPv6Address, bridge: Bridge) -> set[Route]:
+    """The default route of dom0.yaml in the place of others; one that is there already stays as it is.
+
+    A gateway outside of dom0's own networks, as some providers have it, is reached on the link.
+    """
+    version = gateway.version
+    others = {one for one in routes if one.destination == "default" and one.family == version and not one.table}
+    outside = not gateway.is_link_local and not any(gateway in one.network for one in bridge.addresses)
+    if any((one.gateway, one.device, one.onlink or not outside) == (str(gateway), bridge.name, True) for one in others):
         return routes
     laid: Route = (
-        Route(4, "default", device, str(gateway))
-        if gateway.version == 4
-        else Route(6, "default", device, str(gateway), metric=1024)  # IP6_RT_PRIO_USER, net/ip6_route.h
+        Route(4, "default", bridge.name, str(gateway), onlink=outside)
+        if version == 4
+        # IP6_RT_PRIO_USER, net/ip6_route.h
+        else Route(6, "default", bridge.name, str(gateway), metric=1024, onlink=outside)
     )
     return (routes - others) | {laid}
 
 
-def check_live(dom0: Dom0, now: Live, *, made: Sequence[str], vifs: Sequence[str]) -> list[Finding]:
+def check_live(dom0: Dom0, now: Live, *, made: Collection[str], vifs: Sequence[str]) -> list[Finding]:
     """What in dom0's present state forbids it: foreign bridges of our names, interfaces that are not there.
 
     `made`: links that an earlier change of ours made; `vifs`: names of guests' vifs, which may be ports of anything.

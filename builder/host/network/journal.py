@@ -18,6 +18,7 @@ from builder.errors import BuilderError
 from builder.host.files import private_folder, write_atomic
 from builder.xen.change import Applied, FileText, Seen
 from builder.xen.live import Live
+from builder.xen.live_target import Past
 
 STATE = "var/lib/domu/network"
 Phase = Literal["applying", "waiting", "confirmed"]
@@ -103,8 +104,8 @@ def applied_data(applied: Applied) -> dict[str, Any]:
         "sysctls": dict(applied.sysctls),
         "ruleset": applied.ruleset,
         "tables": dict(applied.tables),
-        "made": list(applied.made),
-        "origin": applied.origin.to_data(),
+        "origin": applied.past.origin.to_data(),
+        "held": applied.past.held.to_data(),
         "origin_sysctls": dict(applied.origin_sysctls),
     }
 
@@ -115,8 +116,7 @@ def _applied(data: Mapping[str, Any]) -> Applied:
         sysctls=data["sysctls"],
         ruleset=data["ruleset"],
         tables=data["tables"],
-        made=tuple(data["made"]),
-        origin=Live.from_data(data["origin"]),
+        past=Past(Live.from_data(data["origin"]), Live.from_data(data["held"])),
         origin_sysctls=data["origin_sysctls"],
     )
 

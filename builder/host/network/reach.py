@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Self
 
 from builder.host.network.look import LIMIT
@@ -38,6 +39,13 @@ class Neighbour:
         return f"{self.host} port {self.port}" if self.port else self.host
 
 
+class Sign(IntEnum):
+    """How somebody answers; a MAC alone does not show that answers find us."""
+
+    MAC = 1
+    ANSWER = 2
+
+
 def gateways_of(live: Live) -> tuple[Neighbour, ...]:
     """The gateways of the default routes."""
     return tuple(
@@ -45,11 +53,22 @@ def gateways_of(live: Live) -> tuple[Neighbour, ...]:
     )
 
 
-def reached(runner: Runner, neighbours: Sequence[Neighbour], live: Live) -> frozenset[Neighbour]:
-    """Those who answer within some seconds, asked anew: what the kernel remembers of them is forgotten first."""
+def reached(runner: Runner, neighbours: Sequence[Neighbour], live: Live) -> dict[Neighbour, Sign]:
+    """How those answer who do within some seconds, asked anew: what the kernel remembers of them is forgotten first."""
     for one in neighbours:
         runner(("ip", "neighbour", "flush", "to", one.host), limit=LIMIT)
-    return frozenset(one for one in neighbours if any(_answers(runner, one, live) for _ in _tries()))
+    return {one: sign for one in neighbours if (sign := _sign_of(runner, one, live))}
+
+
+def _sign_of(runner: Runner, one: Neighbour, live: Live) -> Sign | None:
+    """The best that comes in all tries: a first ping may be lost while ARP works already."""
+    best: Sign | None = None
+    for _ in _tries():
+        sign = _answer(runner, one, live)
+        if sign is Sign.ANSWER:
+            return sign
+        best = sign or best
+    return best
 
 
 def _tries() -> Iterator[int]:
@@ -60,19 +79,19 @@ def _tries() -> Iterator[int]:
         yield number
 
 
-def _answers(runner: Runner, one: Neighbour, live: Live) -> bool:
+def _answer(runner: Runner, one: Neighbour, live: Live) -> Sign | None:
     if one.port:
         try:
             with socket.create_connection((one.host, one.port), timeout=_PATIENCE):
-                return True
+                return Sign.ANSWER
         except OSError:
-            return False
+            return None
     devices = {route.device for route in live.routes if route.gateway == one.host}
     where = ("-I", devices.pop()) if one.host.startswith("fe80:") and devices else ()
     if runner(("ping", "-n", "-q", "-c", "1", "-W", "1", *where, one.host), limit=LIMIT).status == 0:
-        return True
-    # It may not answer pings; the question has made the kernel ask for its address.
-    return _is_neighbour(runner, one.host)
+        return Sign.ANSWER
+    # It may not answer pings; the question has made the kernel ask for its MAC.
+    return Sign.MAC if _is_neighbour(runner, one.host) else None
 
 
 def _is_neighbour(runner: Runner, host: str) -> bool:
