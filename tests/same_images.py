@@ -62,7 +62,7 @@ def mastered() -> Iterator[bytes]:
     modules = {name: noise(name, 30_000) for name in MODULES}
     shim, grub, isolinux = noise("shim", 90_000), noise("grub", 150_000), noise("isolinux", 40_000)
     loaders = Loaders(shim, grub, isolinux, noise("mbr", 432), modules)
-    contents = {"vmlinuz": noise("vmlinuz", 70_000), "initrd.gz": images.toy_initrd("mastered")}
+    contents = {"vmlinuz": noise("vmlinuz", 70_000), "initrd.gz": noise("initrd.gz", 300_000)}
     front = segment(WISH.payloads)
     kernel, initrd = (
         Stored(name, hashlib.sha256(data).hexdigest(), md5(data), len(data), md5(front + data))
