@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from builder.host.dom0.mend import carry_out
 from builder.host.run import Runner, run
 from builder.host.site import Site, load
 from builder.host.store import Store
-from builder.media.mirror import Mirror
+from builder.media.mirror import Mirror, is_loopback
 from builder.profile.load import LoadedSite
 from builder.progress import Progress
 from builder.storage.plan import plan_volumes
@@ -57,7 +58,9 @@ def doctor(site: Site | None, *, clock: Clock, runner: Runner = run, root: Path 
 
 
 def mend(fixes: Sequence[Fix], *, progress: Progress, runner: Runner = run, root: Path = ROOT) -> None:
-    """Carry these out, one after the other; BuilderError when one fails."""
+    """Carry these out, one after the other; BuilderError when one fails, or when this is not root's run."""
+    if root == ROOT and os.geteuid() != 0:
+        raise BuilderError("mending takes root", "sudo domu doctor --fix")
     for fix in fixes:
         progress.say(f"{fix.name}: {fix.does}")
         carry_out(fix, runner=runner, root=root, progress=progress)
@@ -94,7 +97,9 @@ def _with_archive(
     terms: dict[tuple[str, str], str] = {(guest.mirror, guest.proxy): guest.suite for guest in needs.guests}
     terms = terms or {("auto", "auto"): "stable"}
     cachers: dict[str, Cacher] = {}
-    why, mirrors, unclear = "", [], []
+    why = ""
+    mirrors: list[Mirror] = []
+    unclear: list[str] = []
     for (given_mirror, given_proxy), suite in terms.items():
         try:
             mirror = Mirror.parse(find_mirror(runner) if given_mirror == "auto" else given_mirror)
@@ -113,17 +118,20 @@ def _with_archive(
         no_cacher=why,
         cacher_hoard=storage.hoard(root, kept) if kept else Known(None),
         spaces={**facts.spaces, **({"cacher": storage.space(runner, root, kept)} if kept else {})},
-        skew=_skew(archive.skew(mirrors[0].url, clock) if mirrors else Unknown(unclear[0]), cachers.values(), clock),
+        skew=_skew(mirrors, cachers.values(), clock),
         newest_release=_newest_release(site),
     )
 
 
-def _skew(direct: Fact[Skew], cachers: Iterable[Cacher], clock: Clock) -> Fact[Skew]:
+def _skew(mirrors: Sequence[Mirror], cachers: Iterable[Cacher], clock: Clock) -> Fact[Skew]:
     """Of the mirror; where it cannot be asked, of a cacher that is another machine."""
-    told = [one for one in cachers if one.date and not one.here]
-    if isinstance(direct, Known) or not told:
-        return direct
-    return Known(Skew((told[0].date - clock()).total_seconds() if told[0].date else 0.0, told[0].url))
+    seen: Fact[Skew] = Unknown("no other machine tells its time")
+    for mirror in [one for one in mirrors if not is_loopback(one.host)][:1]:
+        seen = archive.skew(mirror.url, clock)
+    for cacher in cachers:
+        if isinstance(seen, Unknown) and cacher.date and not cacher.here:
+            seen = Known(Skew((cacher.date - clock()).total_seconds(), cacher.url))
+    return seen
 
 
 def _cacher_of(mirror: Mirror, proxy: str, runner: Runner) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from builder.errors import BuilderError
 from builder.host.dom0.reading import below, names_in, said, text_or_none
 from builder.host.run import Runner
 from builder.media.keyring import ArchiveKey, parse_keyring
-from builder.media.mirror import Mirror, shown
+from builder.media.mirror import Mirror, is_loopback, shown
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, ClockState, Skew
 from builder.xen.doctor.of_archive import REPORT
@@ -27,7 +27,8 @@ from builder.xen.doctor.of_archive import REPORT
 _PATIENCE = 5.0  # seconds
 _BODY = 1 << 18  # bytes; a report page has 14 KiB
 _ACNG = "/etc/apt-cacher-ng"
-_ROW = re.compile(r"Data (fetched|served):.*?<td[^>]*>.*?> *([0-9.]+ [A-Za-z]+)</td>", re.DOTALL)
+# apt-cacher-ng 3.7.4: what it moved since it was started; the second figure of the row is of its whole log.
+_ROW = re.compile(r"Data (fetched|served):.*?> *([0-9.]+(?: [A-Za-z]+)?)</td>", re.DOTALL)
 
 
 def keyring(root: Path, path: str) -> Fact[tuple[ArchiveKey, ...]]:
@@ -79,16 +80,25 @@ def cacher(url: str, mirror: Mirror, suite: str) -> Cacher:
     """
     parts = urlsplit(url)
     place = (parts.hostname or "", parts.port or 80)
-    here = place[0] in {"localhost", socket.gethostname(), "::1"} or place[0].startswith("127.")
+    here = is_loopback(place[0]) or place[0] == socket.gethostname()
     wanted = mirror.file(f"dists/{suite}/InRelease")
     try:
-        report = _get(place, f"/{REPORT}")
         release = _get(place, urlsplit(wanted).path if mirror.cacher else wanted)
+        report = _get(place, f"/{REPORT}")
     except (OSError, http.client.HTTPException) as error:
         return Cacher(shown(url), "", "", 0, str(error), here=here)
-    server = report.headers.get("Server") or "a server without a name"
     moved = ", ".join(f"{what} {amount}" for what, amount in _ROW.findall(report.body))
-    return Cacher(shown(url), server, moved, release.status, release.reason, here, _date(report.headers))
+    date = _date(release.headers) or _date(report.headers)
+    return Cacher(shown(url), _name(report, release), moved, release.status, release.reason, here, date)
+
+
+def _name(report: _Answer, release: _Answer) -> str:
+    """What it calls itself: in the header Server, but apt-cacher-ng's report page has none and says it in its text."""
+    named = [answer.headers.get("Server") for answer in (report, release) if answer.headers.get("Server")]
+    cachers = [name for name in named if name and "cacher" in name.lower()]
+    if not cachers and "Apt-Cacher NG" in report.body:
+        return "apt-cacher-ng"
+    return (*cachers, *named, "a server without a name")[0] or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +145,6 @@ def skew(url: str, now: Callable[[], datetime]) -> Fact[Skew]:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return Unknown(f"{shown(url)} is no web address")
-    if parts.hostname == "localhost" or parts.hostname.startswith("127."):
-        return Unknown("the only server to ask is this machine")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=_PATIENCE)
     with closing(connection):

@@ -88,7 +88,7 @@ def init_reads(root: Path) -> Fact[frozenset[str]]:
         text = text_or_none(root, path)
         if isinstance(text, Unknown):
             return text
-        found |= set(re.findall(r"\$\{?(XENCONSOLED_[A-Z]+)", text.value or ""))
+        found |= set(re.findall(r"\$\{?(XENCONSOLED_(?:ARGS|TRACE))\b", text.value or ""))
     return Known(frozenset(found))
 
 
