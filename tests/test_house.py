@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "cli": {"workflows", "report", "host", "plan", "ground"} | STUDY,
     "workflows": {"plan", "report", "host", "ground"} | STUDY,
     "plan": {"ground"} | STUDY,
-    "report": {"ground"} | STUDY,
+    "report": {"plan", "ground"} | STUDY,
     "host": {"ground"} | STUDY,
     **{room: {"ground"} | STUDY for room in STUDY},
     "ground": set(),

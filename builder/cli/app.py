@@ -45,6 +45,7 @@ COMMANDS = (
     "volumes",
     "network",
     "network_apply",
+    "plan",
     "doctor",
 )
 

@@ -219,11 +219,15 @@ def _refuse_stranger(folder: Path) -> None:
 
 def inputs_of(artefacts: Artefacts, media: InstallerMedia, extra: Mapping[str, bytes]) -> dict[str, object]:
     """Everything that the artefacts follow from; secrets only as part of the preseed's digest."""
+    return {**own_inputs(artefacts, extra), "installer": media.described}
+
+
+def own_inputs(artefacts: Artefacts, extra: Mapping[str, bytes]) -> dict[str, object]:
+    """The inputs that are known without looking for media."""
     return {
         "domu": __version__,
         "suite": artefacts.guest.suite,
         "arch": artefacts.guest.arch,
-        "installer": media.described,
         "mirror": artefacts.mirror.questions,
         "profile": digest(canonical(profile_data(artefacts.guest))),
         "templates": dict(artefacts.preseed.used),

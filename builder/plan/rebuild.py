@@ -1,0 +1,259 @@
+"""The plan of a rebuild: what is done to each guest, in order, and what it destroys; or why nothing may be touched.
+
+A state that is not known was refused where it was read. Guests are rebuilt one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+
+from builder.findings import Finding, Findings, Severity
+from builder.plan.steps import ChangeVolume, DestroyDomain, Install, PlaceFiles, Start, Step, StopDomain
+from builder.profile.model import Guest, Static4
+from builder.storage.facts import StorageFacts
+from builder.storage.storage_plan import Destroyed, StoragePlan, plan_storage
+from builder.storage.wishes import VolumeWish
+from builder.units import Size
+from builder.xen.config import folder_of, install_config_path, run_config_path
+from builder.xen.memory import memory_needed
+from builder.xen.readings import Domain, XenInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What build/NAME holds. `stale` tells why it is not what the profile says now; empty when it is."""
+
+    folder: str
+    size: Size
+    digests: Mapping[str, str]  # file name -> SHA-256
+    stale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A guest to rebuild, what is built of it (None: nothing), and the volumes that its profile wishes for."""
+
+    guest: Guest
+    build: Build | None
+    wishes: tuple[VolumeWish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The folder on dom0 that a guest's files are copied to: what is in it (name -> SHA-256), and what is free."""
+
+    digests: Mapping[str, str]
+    free: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Dom0:
+    """What dom0 is like before anything is touched; `places` by guest."""
+
+    domains: tuple[Domain, ...]
+    info: XenInfo
+    storage: StorageFacts
+    interfaces: frozenset[str]
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlan:
+    """The steps for one guest, in order; none where the run is refused."""
+
+    guest: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildPlan:
+    """Guests in the order in which they are rebuilt, what is lost, what stays, and every finding, sorted."""
+
+    guests: tuple[GuestPlan, ...]
+    destroyed: tuple[Destroyed, ...]
+    kept: tuple[VolumeWish, ...]
+    findings: tuple[Finding, ...]
+    storage: StoragePlan | None = field(default=None, repr=False)
+
+    @property
+    def refused(self) -> bool:
+        """At least one finding is an error: then nothing of the run may be touched."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+
+def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
+    """Look at everything first, then decide on all guests of the run together.
+
+    Raises graphlib.CycleError for guests that wait for each other, which the rules of profiles refuse (P206).
+    """
+    findings = Findings()
+    ordered = in_order(candidates)
+    stops: dict[str, StopDomain | DestroyDomain] = {}
+    for candidate in ordered:
+        findings.extend(_build(candidate))
+        findings.extend(_network(candidate, dom0))
+        findings.extend(_room_for_files(candidate, dom0))
+        own = _own_domain(candidate, dom0, findings)
+        if own:
+            stops[candidate.guest.name] = own
+    findings.extend(_memory(ordered, dom0, stops))
+    released = _disks_of(stops, dom0)
+    wishes = [wish for candidate in ordered for wish in candidate.wishes]
+    findings.extend(_used_by_others(wishes, dom0, stops))
+    storage = plan_storage(wishes, dom0.storage, purpose="rebuild", released=released)
+    findings.extend(storage.findings)
+    refused = bool(findings.errors)
+    guests = tuple(
+        GuestPlan(one.guest.name, () if refused else tuple(_steps(one, dom0, stops.get(one.guest.name), storage)))
+        for one in ordered
+    )
+    lost = {one.path for one in storage.destroyed}
+    kept = tuple(
+        one.wish for one in storage.decisions if one.found and one.action != "refuse" and one.wish.path not in lost
+    )
+    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings), storage)
+
+
+def in_order(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """As `start_after` says, for the rest by name."""
+    known = {candidate.guest.name: candidate for candidate in candidates}
+    before = {name: [one for one in sorted(known[name].guest.start_after) if one in known] for name in sorted(known)}
+    return tuple(known[name] for name in TopologicalSorter(before).static_order())
+
+
+def _build(candidate: Candidate) -> Iterator[Finding]:
+    name = candidate.guest.name
+    if candidate.build is None:
+        yield Finding("G101", "is not built: there is nothing to install it from", f"domu build {name}", guest=name)
+    elif candidate.build.stale:
+        message = f"what is built is not what the profile says now: {candidate.build.stale}"
+        yield Finding("G102", message, f"domu build {name}", guest=name)
+
+
+def _network(candidate: Candidate, dom0: Dom0) -> Iterator[Finding]:
+    for nic in candidate.guest.nics:
+        if nic.bridge and nic.bridge not in dom0.interfaces:
+            hint = f"its interfaces are {', '.join(sorted(dom0.interfaces))}; domu network plan tells how to make it"
+            yield Finding("G108", f"dom0 has no bridge {nic.bridge}", hint, guest=candidate.guest.name)
+
+
+def _room_for_files(candidate: Candidate, dom0: Dom0) -> Iterator[Finding]:
+    """The old files stay until the new ones are there."""
+    guest, build = candidate.guest, candidate.build
+    place = dom0.places[guest.name]
+    if build and not _is_placed(build, place) and place.free < build.size:
+        message = f"{guest.dom0_path} has {place.free.human} free, and its files need {build.size.human}"
+        yield Finding("G109", message, "make room there, or write another dom0_path", guest=guest.name)
+
+
+def _is_placed(build: Build, place: Place) -> bool:
+    return all(place.digests.get(name) == digest for name, digest in build.digests.items())
+
+
+def _own_domain(candidate: Candidate, dom0: Dom0, findings: Findings) -> StopDomain | DestroyDomain | None:
+    """How the guest's domain is stopped; None when there is none, or when it may not be."""
+    guest = candidate.guest
+    found = None
+    for domain in dom0.domains:
+        problem: Finding | None = None
+        if domain.preserved == guest.name:
+            message = f"crashed, and its domain is kept to be looked at as {domain.name}"
+            problem = Finding("G105", message, f"when it was looked at: xl destroy {domain.domid}", guest=guest.name)
+        elif domain.name == guest.name or domain.uuid == guest.domain_uuid:
+            problem = _unfit(guest, domain)
+            found = domain
+        if problem:
+            findings.add(problem)
+            return None
+    if found is None:
+        return None
+    kind = StopDomain if found.state.is_alive else DestroyDomain
+    return kind(guest.name, found.domid, found.uuid)
+
+
+def _unfit(guest: Guest, domain: Domain) -> Finding | None:
+    """Why this domain, which has the guest's name or UUID, may not be stopped."""
+    if domain.uuid != guest.domain_uuid:
+        message = (
+            f"domain {domain.domid} has its name and another UUID ({domain.uuid}): it is no domain of this guest's"
+        )
+        hint = f"if it is this guest, write uuid: {domain.uuid} into its profile; else rename one of them"
+        return Finding("G103", message, hint, guest=guest.name)
+    if domain.name != guest.name:
+        message = f"domain {domain.domid} has its UUID and is called {domain.name or 'nothing'}"
+        return Finding("G103", message, "write another uuid: into the profile of one of them", guest=guest.name)
+    if domain.state.dying:
+        message = f"its domain {domain.domid} is dead and not yet taken apart: something holds memory of it"
+        return Finding("G104", message, "wait, or look who does: xl list; losetup; lsof /dev/xen", guest=guest.name)
+    if domain.state.paused:
+        message = f"its domain {domain.domid} is paused: somebody may be saving, moving or debugging it"
+        return Finding("G104", message, f"xl unpause {domain.domid}, or xl destroy {domain.domid}", guest=guest.name)
+    return None
+
+
+def _memory(
+    ordered: Sequence[Candidate], dom0: Dom0, stops: Mapping[str, StopDomain | DestroyDomain]
+) -> Iterator[Finding]:
+    """Guest after guest: what is free when its turn comes, for its installation and for what runs afterwards."""
+    free = dom0.info.unclaimed.bytes
+    held = {domain.domid: domain.memory.bytes for domain in dom0.domains}
+    for candidate in ordered:
+        guest = candidate.guest
+        if stop := stops.get(guest.name):
+            free += held[stop.domid]
+        needed = memory_needed(guest, max(guest.memory_for_install, guest.memory))
+        if needed.bytes > free:
+            message = f"needs {needed.human} of memory, and Xen has {Size(max(free, 0)).human} free when its turn comes"
+            yield Finding("G107", message, "stop other guests, or give it less (install_memory)", guest=guest.name)
+        free -= memory_needed(guest, guest.memory).bytes
+
+
+def _disks_of(stops: Mapping[str, StopDomain | DestroyDomain], dom0: Dom0) -> frozenset[str]:
+    """GROUP/NAME of the volumes that the domains to be stopped have open."""
+    stopped = {stop.domid for stop in stops.values()}
+    return frozenset(path for domain in dom0.domains if domain.domid in stopped for path in _volumes_of(domain))
+
+
+def _volumes_of(domain: Domain) -> Iterator[str]:
+    for disk in domain.config.disks if domain.config else ():
+        if disk.target.startswith("/dev/"):
+            yield disk.target.removeprefix("/dev/")
+
+
+def _used_by_others(
+    wishes: Sequence[VolumeWish], dom0: Dom0, stops: Mapping[str, StopDomain | DestroyDomain]
+) -> Iterator[Finding]:
+    """A volume of the run that is a disk of a domain which the run does not stop."""
+    stopped = {stop.domid for stop in stops.values()}
+    by_path = {wish.path: wish for wish in wishes}
+    for domain in dom0.domains:
+        if domain.domid in stopped:
+            continue
+        for path in _volumes_of(domain):
+            if wish := by_path.get(path):
+                message = f"{path} is a disk of domain {domain.name or domain.domid}, which this run does not stop"
+                yield Finding("G106", message, f"stop it: xl shutdown {domain.domid}", guest=wish.guest)
+
+
+def _steps(
+    candidate: Candidate, dom0: Dom0, stop: StopDomain | DestroyDomain | None, storage: StoragePlan
+) -> Iterator[Step]:
+    guest, build = candidate.guest, candidate.build
+    if stop:
+        yield stop
+    for decision in storage.decisions:
+        if decision.wish.guest == guest.name:
+            yield from (ChangeVolume(guest.name, step) for step in decision.steps)
+    if build:
+        place = dom0.places[guest.name]
+        if not _is_placed(build, place):
+            yield PlaceFiles(guest.name, build.folder, folder_of(guest), build.size, replaces=bool(place.digests))
+    yield Install(guest.name, install_config_path(guest), guest.memory_for_install)
+    yield Start(guest.name, run_config_path(guest), guest.memory, _address(guest))
+
+
+def _address(guest: Guest) -> str:
+    first = guest.nics[0].ipv4
+    return str(first.address.ip) if isinstance(first, Static4) else ""

@@ -1,0 +1,139 @@
+"""`domu plan`: what a rebuild would do here, and what it would destroy; looks at everything and touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from builder.errors import BuilderError, RefusalError
+from builder.findings import Findings, Severity
+from builder.host.digests import file_digest
+from builder.host.dom0.network import links
+from builder.host.dom0.reading import below
+from builder.host.dom0.storage import space
+from builder.host.lvm import read_storage
+from builder.host.run import Runner, run
+from builder.host.secrets import resolve
+from builder.host.site import Site
+from builder.host.xl import list_domains, look_for_xen, xen_info
+from builder.image.manifest import Manifest, parse_manifest
+from builder.plan.rebuild import Build, Candidate, Dom0, Place, RebuildPlan, plan_rebuild
+from builder.profile.model import Guest
+from builder.storage.facts import StorageFacts
+from builder.storage.plan import DEFAULT_EXTENT, plan_volumes
+from builder.storage.wishes import wishes_of
+from builder.units import Size
+from builder.workflows.build import MANIFEST, own_inputs
+from builder.workflows.check import check
+from builder.workflows.payload import read_carried
+from builder.workflows.render import Artefacts
+from builder.xen.config import folder_of
+from builder.xen.doctor.fact import Fact, T, Unknown
+
+_CHANGED = {
+    "domu": "another version of domu built it",
+    "mirror": "the mirror or the proxy changed",
+    "templates": "a template changed",
+    "initrd_files": "a file of initrd_files changed",
+}
+
+
+def plan(
+    site: Site,
+    names: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str],
+    runner: Runner = run,
+    root: Path = Path("/"),
+) -> RebuildPlan:
+    """The plan for these guests, or all, on this dom0.
+
+    BuilderError off a dom0, or where a fact cannot be read; RefusalError when a profile is unsound.
+    """
+    presence = look_for_xen(root)
+    if not presence.dom0:
+        hint = "run it on the dom0 that is to run the guests; domu check and domu build work anywhere"
+        raise BuilderError(f"this machine is no dom0: {presence.why}", hint)
+    proved = check(
+        site,
+        names,
+        secrets=lambda guest: resolve(guest.secrets(), site=site, runner=runner, environment=environment),
+        runner=runner,
+    )
+    if any(finding.severity is Severity.ERROR for finding in proved.findings):
+        raise RefusalError("there is nothing to plan with", proved.findings, "mend the errors above")
+    storage = read_storage(runner, root)
+    findings = Findings()
+    candidates = [_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts]
+    found = plan_rebuild(candidates, _dom0(candidates, storage, runner, root))
+    findings.extend(found.findings)
+    return replace(found, findings=tuple(findings))
+
+
+def _candidate(site: Site, artefacts: Artefacts, storage: StorageFacts, findings: Findings) -> Candidate:
+    guest = artefacts.guest
+    group = storage.group(guest.volume_group)
+    sized, sizing = plan_volumes(guest, group.extent if group else DEFAULT_EXTENT)
+    findings.extend(sizing.for_guest(guest.name))
+    wishes = wishes_of(guest, sized) if sized else ()
+    return Candidate(guest, _build(site, artefacts), wishes)
+
+
+def _build(site: Site, artefacts: Artefacts) -> Build | None:
+    """What is in the guest's build folder, held against its profile and against its own manifest."""
+    folder = site.build / artefacts.guest.name
+    path = folder / MANIFEST
+    try:
+        manifest = parse_manifest(path.read_text(), str(path))
+    except FileNotFoundError:
+        return None
+    inputs = own_inputs(artefacts, read_carried(site, artefacts.guest))
+    reasons = (*_differences(manifest, inputs), *_damage(manifest, folder))
+    size = sum(output.size for output in manifest.outputs.values())
+    digests = {name: output.sha256 for name, output in manifest.outputs.items()}
+    return Build(str(folder), Size(size), digests, next(iter(reasons), ""))
+
+
+def _differences(manifest: Manifest, inputs: Mapping[str, object]) -> Iterator[str]:
+    for name, value in inputs.items():
+        if name not in manifest.inputs or manifest.inputs[name] != value:
+            yield _CHANGED.get(name, "the profile changed")
+
+
+def _damage(manifest: Manifest, folder: Path) -> Iterator[str]:
+    for name, output in manifest.outputs.items():
+        try:
+            same = file_digest(folder / name) == (output.sha256, output.size)
+        except FileNotFoundError:
+            yield f"{name} is missing"
+        else:
+            if not same:
+                yield f"{name} was changed after it was built"
+
+
+def _dom0(candidates: Sequence[Candidate], storage: StorageFacts, runner: Runner, root: Path) -> Dom0:
+    return Dom0(
+        domains=list_domains(runner),
+        info=xen_info(runner),
+        storage=storage,
+        interfaces=frozenset(_known(links(root), "dom0's interfaces").keys()),
+        places={one.guest.name: _place(one, runner, root) for one in candidates},
+    )
+
+
+def _place(candidate: Candidate, runner: Runner, root: Path) -> Place:
+    guest: Guest = candidate.guest
+    folder = below(root, folder_of(guest))
+    there = {}
+    for name in candidate.build.digests if candidate.build else ():
+        if (folder / name).is_file():
+            there[name], _size = file_digest(folder / name)
+    free = _known(space(runner, root, guest.dom0_path), f"the room for {guest.dom0_path}").free
+    return Place(there, free)
+
+
+def _known(fact: Fact[T], what: str) -> T:
+    if isinstance(fact, Unknown):
+        raise BuilderError(f"{what} cannot be known: {fact.why}", "domu doctor tells more")
+    return fact.value
