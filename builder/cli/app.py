@@ -45,6 +45,7 @@ COMMANDS = (
     "volumes",
     "network",
     "network_apply",
+    "network_show",
     "plan",
     "doctor",
 )
