@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal, Self
 
@@ -82,6 +83,17 @@ class Dom0(Model):
     dns: tuple[fields.Address, ...] = Field((), description="dom0's name servers, where domu writes outer's file")
     ssh_ports: tuple[fields.Port, ...] = Field((22,), description="dom0's own ssh, never to be forwarded to a guest")
     networks: tuple[Network, ...] = Field((), description="Networks for guests")
+
+    @cached_property
+    def own_addresses(self) -> dict[IPv4Address | IPv6Address, str]:
+        """Address -> whose it is, in words, of those that no guest may have."""
+        owners: dict[IPv4Address | IPv6Address, str] = {}
+        for network in self.networks:
+            owners |= dict.fromkeys(network.public, f"a public address of {network.name}, held by dom0")
+        owners |= {gateway: "dom0's gateway" for gateway in (self.gateway, self.gateway6) if gateway}
+        for network in self.networks:
+            owners |= {one.ip: f"dom0's own in {network.name}" for one in network.addresses}
+        return owners | {one.ip: "dom0's own" for one in self.addresses}
 
     def network_of(self, nic: Nic) -> Network | None:
         """The network that the NIC is on: its bridge by name; of routed ones that with its address, else the only one.

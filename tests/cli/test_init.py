@@ -24,6 +24,8 @@ def test_a_new_site_is_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()) == [
         ".gitignore",
         "preseeds/README",
+        "profiles/dom0.schema.json",
+        "profiles/dom0.yaml",
         "profiles/schema.json",
         "profiles/site.yaml",
         "profiles/web1.yaml",

@@ -85,3 +85,10 @@ def test_xl_configs_follow_the_network(tmp_path: Path, capsys: pytest.CaptureFix
 def test_dom0_is_never_a_guest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.call([*lay(tmp_path)[:2], "show", "dom0"]) == app.FINDINGS
     assert "there is no guest 'dom0'" in capsys.readouterr().err
+
+
+def test_without_networks_there_is_nothing_to_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = lay(tmp_path)
+    (tmp_path / "profiles/dom0.yaml").unlink()
+    assert app.call(argv) == app.FINDINGS
+    assert "names no networks" in capsys.readouterr().err

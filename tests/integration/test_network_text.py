@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from builder.xen.config import render_run_config
 from builder.xen.network.iptables import render_iptables
 from builder.xen.network.places import HOOK, INTERFACES, NETWORKD, SYSCTLS, UNIT, UNITS
 from builder.xen.network.plan import NetworkPlan, plan_network
 from tests.networks import DOM0, FLEETS, NICS, plan, site
+from tests.xl import find_xl
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 NETWORKD_PROGRAM = Path("/lib/systemd/systemd-networkd")
@@ -325,3 +327,23 @@ def test_names_that_mean_something_elsewhere_are_names(tmp_path: Path) -> None:
     assert listed.stdout.split() == ["lo", *bridges]
     for name in HOSTILE_NAMES:
         assert hook_says(made, tmp_path, [f"dev={name}.0", "command=online"]) == []
+
+
+def test_xl_reads_what_attaches_a_vif(tmp_path: Path) -> None:
+    """Bridges of Linux and of Open vSwitch with a VLAN, NAT, and a routed one with the device that it leaves by."""
+    xl = find_xl(tmp_path)
+    switch = {"name": "ovs0", "kind": "openvswitch", "ports": ["eth2"]}
+    dom0 = {**DOM0, "networks": [*DOM0["networks"], switch]}
+    loaded = site(dom0, {**NICS, "switched1": [{"bridge": "ovs0", "vlan": 9}]})
+    seen = {}
+    for guest in loaded.guests:
+        (first, *_) = xl.parse(render_run_config(guest, loaded.dom0))["nics"]
+        keys = ("bridge", "script", "ip", "gatewaydev", "ifname")
+        seen[guest.name] = tuple(first.get(key) for key in keys)
+    assert {name: seen[name] for name in ("lan1", "edge1", "web1", "tagged1", "switched1")} == {
+        "lan1": ("xenbr0", None, None, None, "lan1.0"),
+        "edge1": (None, "vif-route", "203.0.113.1", "xenbr0", "edge1.0"),
+        "web1": ("natbr0", None, None, None, "web1.0"),
+        "tagged1": ("trunk", None, None, None, "tagged1.0"),
+        "switched1": ("ovs0.9", "vif-openvswitch", None, None, "switched1.0"),
+    }

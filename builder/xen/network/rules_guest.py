@@ -32,21 +32,10 @@ def _network(vif: Vif, dom0: Dom0) -> Found:
 def _addresses(vif: Vif, dom0: Dom0) -> Found:
     for kind, setting in _fixed(vif.nic):
         path, ip = f"nics[{vif.number}].{kind}.address", setting.address.ip
-        if whose := _owners(dom0).get(ip):
+        if whose := dom0.own_addresses.get(ip):
             yield path, Finding("N203", f"{ip} is {whose}", "give the guest an address of its own")
         if vif.network and vif.network.mode == vif.nic.mode:
             yield from ((path, finding) for finding in _placed(setting, vif.network))
-
-
-def _owners(dom0: Dom0) -> dict[object, str]:
-    """Address -> whose it is, of those that no guest may have."""
-    owners: dict[object, str] = {}
-    for network in dom0.networks:
-        owners |= dict.fromkeys(network.public, f"a public address of {network.name}, held by dom0")
-    owners |= {gateway: "dom0's gateway" for gateway in (dom0.gateway, dom0.gateway6) if gateway}
-    for network in dom0.networks:
-        owners |= {one.ip: f"dom0's own in {network.name}" for one in network.addresses}
-    return owners | {one.ip: "dom0's own" for one in dom0.addresses}
 
 
 def _placed(setting: Static4 | Static6, network: Network) -> Iterator[Finding]:
