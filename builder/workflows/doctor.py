@@ -19,8 +19,6 @@ from builder.host.store import Store
 from builder.media.mirror import Mirror, is_loopback
 from builder.profile.load import LoadedSite
 from builder.progress import Progress
-from builder.storage.plan import plan_volumes
-from builder.units import Size
 from builder.xen.doctor.check import Diagnosis, Verdict, examine
 from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Fact, Known, Unknown
@@ -71,23 +69,13 @@ def read_needs(site: Site | None) -> Needs:
     if site is None:
         return Needs()
     loaded = load(site)
-    return needs_of(str(site.root.resolve()), loaded.guests, tuple(loaded.unsound), _volumes(loaded), _network(loaded))
+    return needs_of(str(site.root.resolve()), loaded.guests, tuple(loaded.unsound), loaded.dom0, _network(loaded))
 
 
 def _network(loaded: LoadedSite) -> NetworkPlan | None:
     """The plan where dom0.yaml has networks; none while a profile has errors, as a ruleset would lack its guest."""
     wrong = any(finding.severity is Severity.ERROR for finding in loaded.findings)
     return plan_network(loaded.dom0, loaded.guests) if loaded.dom0.networks and not wrong else None
-
-
-def _volumes(loaded: LoadedSite) -> dict[str, dict[str, Size]]:
-    """Group -> volume -> size. A guest whose recipe is refused has no plan; `domu check` tells why."""
-    found: dict[str, dict[str, Size]] = {}
-    for guest in loaded.guests:
-        plan, _findings = plan_volumes(guest)
-        if plan:
-            found.setdefault(plan.volume_group, {}).update({volume.name: volume.size for volume in plan.volumes})
-    return found
 
 
 def _with_archive(

@@ -49,7 +49,9 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         init_reads=xen.init_reads(root),
         xl_settings=xen.settings(root, XL_CONF).then(lambda found: found or {}),
         daemons=xen.daemons(root),
-        boot=Known(read_boot_facts(runner, assumed_facts(), root)) if _is_dom0(role) else no_xen,
+        boot=Known(read_boot_facts(runner, assumed_facts(needs.dom0.xen, needs.dom0.suite), root))
+        if _is_dom0(role)
+        else no_xen,
         auto=xen.auto(root),
         xendomains=xen.unit(runner, "xendomains.service"),
         xendomains_settings=defaults,

@@ -92,9 +92,9 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "D110",
         "volume groups",
-        "`vgs`, `lvs`; the volumes planned for the guests",
-        "A volume group is missing, or has too few free extents for the volumes yet to make or grow.",
-        "`vgextend`, remove what is not needed, or make the guests' volumes smaller.",
+        "`lvm fullreport`; the storage plan of all guests (`domu volumes plan`)",
+        "A volume group is missing or not well, has too few free extents, or a volume of that name is another's.",
+        "`domu volumes plan` tells each finding's way out.",
         of_storage.judge_groups,
         only_dom0=True,
     ),

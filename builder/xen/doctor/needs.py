@@ -1,10 +1,11 @@
-"""What a site wants of its dom0: its guests, the volumes planned for them, and where things are kept."""
+"""What a site wants of its dom0: its guests, what dom0.yaml says, and where things are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
 from builder.units import Size
 from builder.xen.network.plan import NetworkPlan
@@ -15,12 +16,12 @@ DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`volumes`: group -> volume -> size. `site`: its folder, empty when the doctor was asked outside of any."""
+    """`site`: its folder, empty when asked outside of any. `dom0`: what profiles/dom0.yaml says of it."""
 
     site: str = ""
     guests: tuple[Guest, ...] = ()
     unsound: tuple[str, ...] = ()
-    volumes: Mapping[str, Mapping[str, Size]] = field(default_factory=dict)
+    dom0: Dom0 = NO_DOM0
     keyrings: Mapping[str, frozenset[str]] = field(default_factory=lambda: {DEBIAN_KEYRING: frozenset()})
     folders: Mapping[str, str] = field(default_factory=dict)  # purpose (of_storage.LEAST) -> folder
     network: NetworkPlan | None = None  # where dom0.yaml has networks that fit the guests
@@ -71,7 +72,7 @@ def needs_of(
     site: str,
     guests: tuple[Guest, ...],
     unsound: tuple[str, ...],
-    volumes: Mapping[str, Mapping[str, Size]],
+    dom0: Dom0 = NO_DOM0,
     network: NetworkPlan | None = None,
 ) -> Needs:
     """The needs of these guests, keyrings as the profiles name them."""
@@ -82,4 +83,4 @@ def needs_of(
     folders = {"cache": f"{site}/cache"} if site else {}
     folders |= {"artefacts": guests[0].dom0_path} if guests else {}
     frozen = {path: frozenset(suites) for path, suites in keyrings.items()} or {DEBIAN_KEYRING: frozenset()}
-    return Needs(site, guests, unsound, volumes, frozen, folders, network)
+    return Needs(site, guests, unsound, dom0, frozen, folders, network)

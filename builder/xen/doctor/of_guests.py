@@ -47,7 +47,7 @@ def _with_overhead(guest: Guest) -> int:
     return guest.memory.bytes + (1 << 20) + tables
 
 
-def judge_dom0_memory(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+def judge_dom0_memory(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     """A dom0 without dom0_mem= has all memory and gives it up guest by guest, until it lacks some itself."""
     line = facts.hypervisor.get().command_line
     given = re.findall(r"(?:^|\s)dom0_mem=(\S+)", line)
@@ -55,13 +55,19 @@ def judge_dom0_memory(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
     if not given:
         yield warn(
             "dom0 has no memory of its own (no dom0_mem= on Xen's command line): it shrinks for each guest",
-            """editor /etc/default/grub.d/xen.cfg   # GRUB_CMDLINE_XEN_DEFAULT="dom0_mem=2G,max:2G" """.rstrip(),
+            f'editor /etc/default/grub.d/xen.cfg   # GRUB_CMDLINE_XEN_DEFAULT="{_dom0_mem(needs)}"',
             "update-grub   # and reboot",
         )
     elif "max:" not in given[-1]:
         yield warn(
             f"dom0_mem={given[-1]} has no max:, so dom0's page tables are made for all memory",
-            "editor /etc/default/grub.d/xen.cfg   # as in dom0_mem=2G,max:2G",
+            f"editor /etc/default/grub.d/xen.cfg   # {_dom0_mem(needs)}",
+            "update-grub   # and reboot",
+        )
+    elif needs.dom0.memory != "auto" and _size(given[-1].split(",")[0]) != needs.dom0.memory:
+        yield warn(
+            f"dom0 has dom0_mem={given[-1]}, and dom0.yaml says {needs.dom0.memory}",
+            f"editor /etc/default/grub.d/xen.cfg   # {_dom0_mem(needs)}",
             "update-grub   # and reboot",
         )
     elif balloon in {"on", "1"}:
@@ -71,6 +77,19 @@ def judge_dom0_memory(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
         )
     else:
         yield ok(f"dom0 has memory of its own (dom0_mem={given[-1]}, autoballoon={balloon})")
+
+
+def _dom0_mem(needs: Needs) -> str:
+    size = f"{needs.dom0.memory.mebibytes()}M" if isinstance(needs.dom0.memory, Size) else "2G"
+    return f"dom0_mem={size},max:{size}"
+
+
+def _size(text: str) -> Size | None:
+    """A size as Xen takes it: a bare number is KiB (docs/misc/xen-command-line.pandoc, <size>)."""
+    try:
+        return Size.parse(f"{text}K" if text.isdecimal() else text.upper())
+    except ValueError:
+        return None
 
 
 def judge_abilities(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from builder.storage.facts import VolumeGroup
+from builder.errors import BuilderError
+from builder.findings import Severity
+from builder.storage.plan import DEFAULT_EXTENT, plan_volumes
+from builder.storage.storage_plan import StoragePlan, plan_storage
+from builder.storage.wishes import VolumeWish, wishes_of
 from builder.units import Size
 from builder.xen.doctor.check import Diagnosis, is_host, ok, unknown, warn, wrong
 from builder.xen.doctor.fact import Known
@@ -38,49 +42,54 @@ _POOL_FULL = 80  # percent; a full pool stops every guest that writes to it
 
 
 def judge_groups(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
-    """Room for every volume that is not there yet; those that are smaller than planned grow."""
+    """The storage plan of all guests at once: what `domu volumes` would make and grow, and what refuses it."""
     there = facts.storage.get()
-    for name in sorted(there.twice):
-        yield wrong(f"two volume groups are called {name}", f"vgs --options vg_name,vg_uuid {name}")
-    if not needs.volumes:
+    if not needs.guests:
         for group in there.groups:
-            yield ok(f"volume group {group.name}: {_free(group)}")
+            yield ok(f"volume group {group.name}: {_human(group.free, group.extent)} free ({group.free} extents)")
         if not there.groups:
             yield warn("there is no volume group, and guests' disks are its volumes", "vgcreate vg0 /dev/DEVICE")
-    for name, volumes in needs.volumes.items():
-        found = there.group(name)
-        known = ", ".join(one.name for one in there.groups)
-        if found is not None:
-            yield _room(found, volumes)
-        elif name not in there.twice:
-            others = f"; there are {known}" if known else ""
-            yield wrong(f"there is no volume group {name}{others}", f"vgcreate {name} /dev/DEVICE")
+        return
+    wishes: list[VolumeWish] = []
+    for guest in needs.guests:
+        found = there.group(guest.volume_group)
+        plan, _findings = plan_volumes(guest, found.extent if found else DEFAULT_EXTENT)
+        if plan is None:
+            yield unknown(f"the volumes of {guest.name} cannot be sized", f"domu check {guest.name}")
+        else:
+            wishes += wishes_of(guest, plan)
+    try:
+        yield from _judge_plan(plan_storage(wishes, there))
+    except BuilderError as error:  # two guests wish for one volume, which the profiles' own check tells at its place
+        yield wrong(error.message, "domu check")
     for pool in (volume for volume in there.volumes() if volume.is_pool):
         used = max(pool.data_percent or 0, pool.metadata_percent or 0)
         if used >= _POOL_FULL:
             yield warn(f"the thin pool {pool.path} is {used:.0f} % full", f"lvextend --size +10G {pool.path}")
 
 
-def _room(group: VolumeGroup, volumes: Mapping[str, Size]) -> Diagnosis:
-    there = {volume.name: volume.size for volume in group.volumes}
-    missing = [size for name, size in volumes.items() if name not in there]
-    grow = [(size, there[name]) for name, size in volumes.items() if name in there and there[name] < size]
-    extents = sum(size.extents(group.extent) for size in missing)
-    extents += sum(size.extents(group.extent) - old.extents(group.extent) for size, old in grow)
-    parts = [f"{len(volumes)} volumes planned, {len(missing)} to make"]
-    parts += [f"{len(grow)} to grow"] if grow else []
-    said = f"volume group {group.name}: {', '.join(parts)}: {_human(extents, group)} needed, {_free(group)}"
-    if extents > group.free:
-        return wrong(f"{said}: {_human(extents - group.free, group)} too little", f"vgextend {group.name} /dev/DEVICE")
-    return ok(said)
+def _judge_plan(plan: StoragePlan) -> Iterator[Diagnosis]:
+    """Its errors and warnings, each once for all guests that have it; then the groups."""
+    judges = {Severity.ERROR: wrong, Severity.WARNING: warn}
+    guests: dict[tuple[Severity, str, str, str], list[str]] = {}
+    for one in plan.findings:
+        guests.setdefault((one.severity, one.code, one.message, one.hint), []).append(one.guest)
+    for (severity, code, message, hint), names in guests.items():
+        if severity in judges:
+            who = f" (for {', '.join(filter(None, names))})" if any(names) else ""
+            yield judges[severity](f"{message}{who}; {hint}", f"domu volumes plan   # {code}")
+    if plan.refused:
+        return
+    for group in plan.groups:
+        made = sum(one.action == "create" for one in plan.decisions if one.wish.group == group.name)
+        grown = sum(one.action == "grow" for one in plan.decisions if one.wish.group == group.name)
+        free, whole = _human(group.free, group.extent), _human(group.extents, group.extent)
+        needed = f"{_human(group.free - group.after, group.extent)} for {made} volumes to make and {grown} to grow"
+        yield ok(f"volume group {group.name}: {free} of {whole} free ({group.free} extents), {needed}")
 
 
-def _human(extents: int, group: VolumeGroup) -> str:
-    return Size(extents * group.extent.bytes).human
-
-
-def _free(group: VolumeGroup) -> str:
-    return f"{_human(group.free, group)} of {_human(group.extents, group)} free ({group.free} extents)"
+def _human(extents: int, extent: Size) -> str:
+    return Size(extents * extent.bytes).human
 
 
 def judge_space(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:

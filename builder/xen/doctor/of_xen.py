@@ -100,7 +100,7 @@ def _loads_xen(menu: GrubMenu, wanted: str) -> bool:
         return False
 
 
-def judge_versions(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
+def judge_versions(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     """Debian's xl is a wrapper that runs /usr/lib/xen-VERSION/bin/xl of the running Xen, or nothing."""
     role = facts.role.get()
     utils = facts.utils.get()
@@ -117,7 +117,12 @@ def judge_versions(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
             f"apt-get install xen-utils-{running.release}",
         )
         return
-    yield ok(f"Xen {running.version} and xl of {running.release}")
+    if needs.dom0.xen not in {"auto", running.release}:
+        yield warn(
+            f"Xen {running.release} runs, and dom0.yaml says {needs.dom0.xen}", "editor profiles/dom0.yaml   # xen:"
+        )
+    else:
+        yield ok(f"Xen {running.version} and xl of {running.release}")
     newer = [release for release in utils if _number(release) > _number(running.release)]
     if newer:
         yield warn(f"Xen {newer[-1]} is installed and {running.release} still runs: a reboot is due", "reboot")

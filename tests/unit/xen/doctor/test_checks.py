@@ -40,13 +40,12 @@ Change = Callable[[MadeUp], object]
 
 
 def guest(name: str = "web1", **more: object) -> Guest:
-    return Guest.model_validate({**SMALL, "name": name, **more})
+    return Guest.model_validate({**SMALL, "name": name, "disk": {"size": "10G"}, **more})
 
 
-def needs(*guests: Guest, unsound: tuple[str, ...] = ()) -> Needs:
-    """As of a site with these guests, each with a disk of 10 GiB."""
-    volumes = {"vg0": {one.disk_volume: Size.parse("10G") for one in guests}} if guests else {}
-    return needs_of("/srv/site", guests, unsound, volumes)
+def needs(*guests: Guest, unsound: tuple[str, ...] = (), **dom0: object) -> Needs:
+    """As of a site with these guests, each with a disk of 10 GiB, and with this dom0.yaml."""
+    return needs_of("/srv/site", guests, unsound, Dom0.model_validate(dom0))
 
 
 WEB1 = needs(guest())
@@ -54,6 +53,8 @@ PVH = needs(guest(type="pvh"))
 ROUTED = {"mode": "routed", "ipv4": {"address": "192.0.2.10/32", "gateway": "192.0.2.1"}}
 ROUTED_NEEDS = needs(guest(nics=[ROUTED]))
 NAT_NEEDS = needs(guest(nics=[{"mode": "nat", "bridge": "xenbr0"}]))
+OURS = lv("web1-disk", 2560, lv_tags="domu,domu.disk,domu.guest=web1")
+SMALLER = {"lv_size": str(1000 << 22)}
 AUTO1 = needs(guest(autostart=True))
 AUTO2 = needs(guest(autostart=True, start_after=["db1"]), guest("db1", autostart=True))
 OWN_KEYS = needs(guest(keyring="keys/lab.gpg"))
@@ -179,6 +180,8 @@ ROWS: list[Row] = [
     ("D103", "ok", lambda _: None, WEB1, "Xen 4.17.5 and xl of 4.17"),
     ("D103", "wrong", lambda d: d.remove("/usr/lib/xen-4.17/bin/xl"), WEB1, "the tools of none are installed"),
     ("D103", "warn", lambda d: d.write("/usr/lib/xen-4.20/bin/xl"), WEB1, "Xen 4.20 is installed and 4.17 still runs"),
+    ("D103", "ok", lambda _: None, needs(guest(), xen="4.17"), "Xen 4.17.5 and xl of 4.17"),
+    ("D103", "warn", lambda _: None, needs(guest(), xen="4.20"), "Xen 4.17 runs, and dom0.yaml says 4.20"),
     ("D103", "unknown", lambda d: d.fails("xl info", "libxl: error: odd"), WEB1, "libxl: error: odd"),
     ("D103", "unknown", without_xen, WEB1, "it says nothing where no Xen runs"),
     ("D104", "ok", lambda _: None, WEB1, "oxenstored and xenconsoled run, and xl lists 1 domain"),
@@ -198,6 +201,9 @@ ROWS: list[Row] = [
     ("D107", "warn", lambda d: d.memory(8192, 5000, line="placeholder"), WEB1, "no dom0_mem= on Xen's command line"),
     ("D107", "warn", lambda d: d.memory(8192, 5000, line="dom0_mem=2G"), WEB1, "has no max:"),
     ("D107", "warn", lambda d: d.write("/etc/xen/xl.conf", "autoballoon=on\n"), WEB1, "autoballoon in xl.conf takes memory"),
+    ("D107", "ok", lambda _: None, needs(guest(), memory="2G"), "dom0_mem=2G,max:2G"),
+    ("D107", "ok", lambda d: d.memory(8192, 5000, line="dom0_mem=2097152,max:2g"), needs(guest(), memory="2G"), "memory of its own"),
+    ("D107", "warn", lambda _: None, needs(guest(), memory="4G"), "dom0 has dom0_mem=2G,max:2G, and dom0.yaml says 4G"),
     ("D107", "unknown", lambda d: d.fails("xl info", "Permission denied"), WEB1, "root only"),
     ("D108", "ok", lambda _: None, PVH, "gnttab-v1 gnttab-v2 hap hvm pv shadow"),
     ("D108", "wrong", lambda d: d.says("xl info", info(virt_caps="pv")), PVH, "no pvh guests, as are web1 (pvh)"),
@@ -210,15 +216,19 @@ ROWS: list[Row] = [
     ("D109", "wrong", lambda _: None, needs(guest(type="hvm")), "dom0 has no QEMU"),
     ("D109", "wrong", lambda _: None, needs(guest(type="pvh", arch="arm64")), "auto knows no way"),
     ("D109", "unknown", without_xen, WEB1, "no Xen runs here"),
-    ("D110", "ok", lambda _: None, WEB1, "1 volumes planned, 1 to make: 10.0 GiB needed, 15.6 GiB of 19.5 GiB free (4000 extents)"),
-    ("D110", "ok", lambda d: d.says("lvm", text(report([lv("web1-disk", 2560)]))), WEB1, "0 to make: 0 B needed"),
-    ("D110", "ok", lambda d: d.says("lvm", text(report([lv("web1-disk", 1000)]))), WEB1, "1 to grow: 6.1 GiB needed"),
-    ("D110", "wrong", lambda d: d.says("lvm", text(report(pvs=[pv(pv_pe_alloc_count="4000")]))), WEB1, "6.1 GiB too little"),
-    ("D110", "wrong", lambda d: d.says("lvm", text(report(group=vg("data")))), WEB1, "no volume group vg0; there are data"),
-    ("D110", "wrong", lambda d: d.says("lvm", text(report(), report())), WEB1, "two volume groups are called vg0"),
+    ("D110", "ok", lambda _: None, WEB1, "15.6 GiB of 19.5 GiB free (4000 extents), 10.0 GiB for 1 volumes to make and 0 to grow"),
+    ("D110", "ok", lambda d: d.says("lvm", text(report([OURS]))), WEB1, "0 B for 0 volumes to make and 0 to grow"),
+    ("D110", "ok", lambda d: d.says("lvm", text(report([{**OURS, **SMALLER}]))), WEB1, "6.1 GiB for 0 volumes to make and 1 to grow"),
+    ("D110", "wrong", lambda d: d.says("lvm", text(report([lv("web1-disk", 2560)]))), WEB1, "web1-disk"),
+    ("D110", "wrong", lambda d: d.says("lvm", text(report(pvs=[pv(pv_pe_alloc_count="4000")]))), WEB1, "and this run needs 2560"),
+    ("D110", "wrong", lambda d: d.says("lvm", text(report(group=vg("data")))), WEB1, "no volume group vg0 (for web1); the groups here are: data"),
+    ("D110", "wrong", lambda d: d.says("lvm", text(report(), report())), WEB1, "two volume groups vg0"),
+    ("D110", "wrong", lambda d: d.says("lvm", text(report(group=vg(vg_attr="rz--n-")))), WEB1, "is read-only"),
+    ("D110", "wrong", lambda _: None, needs(guest(), guest("db1", disk={"size": "10G", "volume": "web1-disk"})), "wished for twice"),
     ("D110", "warn", lambda d: d.says("lvm", text(report([pool(data_percent="91.2")]))), WEB1, "vg0/thin is 91 % full"),
     ("D110", "warn", lambda d: d.says("lvm", text()), Needs(), "there is no volume group"),
-    ("D110", "ok", lambda _: None, Needs(), "volume group vg0: 15.6 GiB of 19.5 GiB free"),
+    ("D110", "ok", lambda _: None, Needs(), "volume group vg0: 15.6 GiB free (4000 extents)"),
+    ("D110", "unknown", lambda _: None, needs(guest(disk={"size": "1G"})), "the volumes of web1 cannot be sized"),
     ("D110", "unknown", lambda d: d.fails("lvm", "Permission denied"), WEB1, "LVM could not be read"),
     ("D111", "ok", lambda _: None, WEB1, "bridges are up: xenbr0"),
     ("D111", "wrong", lambda _: None, needs(guest(nics=[{"bridge": "xenbr7"}])), "there is no bridge xenbr7"),

@@ -11,7 +11,6 @@ import pytest
 
 from builder.profile.model import Guest
 from builder.report.doctor import doctor_text
-from builder.units import Size
 from builder.xen.doctor.check import examine
 from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Known
@@ -44,11 +43,10 @@ def recorded(root: Path) -> MadeUp:
 
 def needs() -> Needs:
     guests = [
-        Guest.model_validate({**SMALL, "name": "db1", "memory": "2G", "autostart": True}),
-        Guest.model_validate({**SMALL, "name": "web1", "type": "pvh"}),
+        Guest.model_validate({**SMALL, "name": "db1", "memory": "2G", "autostart": True, "disk": {"size": "10G"}}),
+        Guest.model_validate({**SMALL, "name": "web1", "type": "pvh", "disk": {"size": "20G"}}),
     ]
-    volumes = {"vg0": {"db1-disk": Size.parse("10G"), "web1-disk": Size.parse("20G")}}
-    return needs_of("/srv/site", tuple(guests), (), volumes)
+    return needs_of("/srv/site", tuple(guests), ())
 
 
 def test_the_lab(tmp_path: Path, request: pytest.FixtureRequest) -> None:
