@@ -28,6 +28,9 @@ Check = Annotated[
     list[str] | None, typer.Option(metavar="HOST[:PORT]", help="With --yes, who else has to answer; repeatable.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over files that others wrote or changed; keeps copies.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Make comments of others' lines about interfaces that are now domu's.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -41,6 +44,7 @@ def apply(
     yes: Yes = False,
     check: Check = None,
     force: Force = False,
+    take_over: TakeOver = False,
     root: Root = Path("/"),
     json: Json = False,
 ) -> int:
@@ -51,7 +55,7 @@ def apply(
     from builder.report.progress import progress_on
     from builder.workflows import network_apply as work
 
-    wish = _wish(confirm_within, check, force=force, yes=yes, dry_run=diff or dry_run)
+    wish = _wish(confirm_within, check, force=force, yes=yes, dry_run=diff or dry_run, take_over=take_over)
     hands, show = work.hands_at(root), _show(json=json)
     return _tell(work.apply(site_of(context), hands, wish, progress_on(sys.stderr), show), wish, json=json)
 
@@ -108,7 +112,9 @@ def watch(trial: str, *, root: Root = Path("/")) -> int:
     return FINE
 
 
-def _wish(within: int, checks: list[str] | None, *, force: bool, yes: bool, dry_run: bool) -> Wish:
+def _wish(
+    within: int, checks: list[str] | None, *, force: bool, yes: bool, dry_run: bool, take_over: bool = False
+) -> Wish:
     from builder.host.network.reach import Neighbour
     from builder.workflows.network_apply import Wish
 
@@ -118,7 +124,7 @@ def _wish(within: int, checks: list[str] | None, *, force: bool, yes: bool, dry_
         asked = tuple(Neighbour.parse(text) for text in checks or ())
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--check") from error
-    return Wish(within=within, force=force, yes=yes, dry_run=dry_run, checks=asked)
+    return Wish(within=within, force=force, take_over=take_over, yes=yes, dry_run=dry_run, checks=asked)
 
 
 def _show(*, json: bool) -> Callable[[str], None]:

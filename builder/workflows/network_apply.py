@@ -30,6 +30,7 @@ class Wish:
 
     within: int = 60
     force: bool = False
+    take_over: bool = False
     yes: bool = False
     dry_run: bool = False
     checks: tuple[Neighbour, ...] = ()
@@ -69,13 +70,13 @@ def remove(hands: Hands, wish: Wish, progress: Progress, show: Show) -> Done:
 
 def _change(hands: Hands, plan: NetworkPlan | None, wish: Wish, progress: Progress, show: Show) -> Done:
     if wish.dry_run:
-        _, findings, diff = _decide(hands, plan, force=wish.force)
+        _, findings, diff = _decide(hands, plan, wish)
         show(diff)
         return Done(diff, findings)
     journal = hands.journal
     with journal.locked():
         settled = _settled(hands, progress)
-        change, findings, diff = _decide(hands, plan, force=wish.force)
+        change, findings, diff = _decide(hands, plan, wish)
         if change.is_empty:
             return Done("", findings, settled=settled)
         before = _reached_before(hands, wish)
@@ -99,14 +100,15 @@ def _settled(hands: Hands, progress: Progress) -> Ending | None:
     return settled
 
 
-def _decide(hands: Hands, plan: NetworkPlan | None, *, force: bool) -> tuple[Change, tuple[Finding, ...], str]:
+def _decide(hands: Hands, plan: NetworkPlan | None, wish: Wish) -> tuple[Change, tuple[Finding, ...], str]:
     """What is to be done, what was found besides, and the diff; RefusalError where something forbids it."""
     applied = hands.journal.applied()
     names = {one.name: None for one in plan.sysctls} if plan else {}
     seen = look(hands.runner, names | dict.fromkeys(applied.origin_sysctls))
-    paths = {*applied.files, *(one.path for one in plan.files if plan)} if plan else {*applied.files}
+    paths = {*applied.files, *applied.taken, *hands.journal.interfaces_files()}
+    paths |= {one.path for one in plan.files} if plan else set()
     disk = {path: hands.journal.read_file(path) for path in sorted(paths)}
-    findings = tuple(check_change(plan, seen, applied, disk, force=force))
+    findings = tuple(check_change(plan, seen, applied, disk, force=wish.force, take_over=wish.take_over))
     if any(one.severity is Severity.ERROR for one in findings):
         raise RefusalError("dom0's network was not touched", findings)
     change = plan_change(plan, seen, applied, disk)

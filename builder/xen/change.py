@@ -15,6 +15,7 @@ from builder.xen.live_steps import Round, steps
 from builder.xen.live_target import Past, Target, check_live, target_of
 from builder.xen.network.places import UNIT
 from builder.xen.network.plan import NetworkPlan
+from builder.xen.stanzas import commented, stanzas_of
 
 # nftables tables that are ours; no other is ever named to nft.
 TABLES = (("inet", "domu"), ("bridge", "domu"))
@@ -27,6 +28,14 @@ class FileText:
 
     text: str
     mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Somebody else's file, with our interfaces' stanzas as comments, or again as it was."""
+
+    was: str
+    becomes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a confirmed change left: what it wrote and set, and how everything was before the first one."""
+    """What a confirmed change left: what it wrote and set, and how everything was before the first one.
+
+    `taken`: files of others that lost our interfaces' stanzas.
+    """
 
     files: Mapping[str, FileText] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +64,7 @@ class Applied:
     tables: Mapping[str, str | None] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
     origin_sysctls: Mapping[str, str] = field(default_factory=dict)
+    taken: Mapping[str, Rewrite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +89,27 @@ class Change:
     manager: tuple[tuple[str, ...], ...] = ()
     gone: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Nothing would be different."""
-        return not (self.links.links or self.links.routes or self.sysctls or self.ruleset or self.gone or self.written)
+        return not (
+            self.links.links
+            or self.links.routes
+            or self.sysctls
+            or self.ruleset
+            or self.gone
+            or self.written
+            or self.rewrites
+        )
 
 
 def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
     """From what is seen to the plan, or without one to how it was before the first change.
 
-    `disk`: what the files of the plan, and of `applied`, hold now (None: no file). BuilderError for a plan whose
-    ruleset is not about our tables alone.
+    `disk`: what the files of the plan, of `applied`, and of ifupdown hold now (None: no file). BuilderError for a
+    plan whose ruleset is not about our tables alone.
     """
     dom0, vifs = (plan.dom0, plan.vifs) if plan else (Dom0(), ())
     target = target_of(dom0, vifs, seen.live, applied.past)
@@ -99,6 +121,7 @@ def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Ma
         if seen.sysctls.get(name) != value and (name in wanted or seen.sysctls.get(name) is not None)
     }
     files = {one.path: FileText(one.text, one.mode) for one in plan.files} if plan else {}
+    rewrites = _rewrites(plan, applied, disk)
     gone = tuple(sorted(name for name in applied.files if name not in files and disk.get(name) is not None))
     return Change(
         target=target,
@@ -111,6 +134,7 @@ def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Ma
             ruleset=plan.ruleset if plan else "",
             past=Past(_origin(target, seen, applied), target.live),
             origin_sysctls=_origin_sysctls(wanted, seen, applied),
+            taken={**applied.taken, **rewrites} if plan else {},
         ),
         before=seen.part(target.scope),
         restoring=_restoring(seen, applied),
@@ -119,7 +143,28 @@ def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Ma
         manager=_manager(plan),
         gone=gone,
         written=tuple(name for name, one in files.items() if disk.get(name) != one.text),
+        rewrites=rewrites,
     )
+
+
+def _rewrites(plan: NetworkPlan | None, applied: Applied, disk: Mapping[str, str | None]) -> dict[str, Rewrite]:
+    """Stanzas of our interfaces become comments; without a plan, files that are still as we left them go back."""
+    if plan is None:
+        return {
+            path: Rewrite(one.becomes, one.was) for path, one in applied.taken.items() if disk.get(path) == one.becomes
+        }
+    return {
+        path: Rewrite(applied.taken[path].was if path in applied.taken else text, commented(text, plan.owned))
+        for path, text in _others(plan, applied, disk)
+        if stanzas_of(text, plan.owned)
+    }
+
+
+def _others(plan: NetworkPlan, applied: Applied, disk: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    """Files of ifupdown's that are not ours."""
+    ours = {*applied.files, *(one.path for one in plan.files)}
+    if plan.dom0.network_manager == "ifupdown":
+        yield from ((path, text) for path, text in disk.items() if text is not None and path not in ours)
 
 
 def _wanted_sysctls(plan: NetworkPlan | None, seen: Seen) -> dict[str, str]:
@@ -156,9 +201,15 @@ def _manager(plan: NetworkPlan | None) -> tuple[tuple[str, ...], ...]:
 
 
 def check_change(
-    plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Mapping[str, str | None], *, force: bool
+    plan: NetworkPlan | None,
+    seen: Seen,
+    applied: Applied,
+    disk: Mapping[str, str | None],
+    *,
+    force: bool,
+    take_over: bool,
 ) -> Iterator[Finding]:
-    """What forbids a change: foreign bridges, files that others wrote or changed (unless forced), Open vSwitch."""
+    """What forbids a change: foreign bridges, Open vSwitch, and unless allowed other people's files."""
     if plan:
         yield from check_live(plan.dom0, seen.live, made=applied.past.made, vifs=[vif.name for vif in plan.vifs])
         for network in plan.dom0.networks:
@@ -166,6 +217,13 @@ def check_change(
                 hint = "run the commands that `domu network plan` prints; Open vSwitch remembers them"
                 yield Finding(
                     "N403", f"{network.name} is Open vSwitch's, which domu plans for but does not change", hint
+                )
+        for path, text in () if take_over else _others(plan, applied, disk):
+            for one in stanzas_of(text, plan.owned):
+                yield Finding(
+                    "N406",
+                    f"{path} configures {one.interface} in lines {one.first} to {one.last}, and so would domu's file",
+                    "let domu make comments of these lines, when the change is confirmed: --take-over",
                 )
     if force:
         return
@@ -214,6 +272,7 @@ def diff_of(change: Change, applied: Applied, disk: Mapping[str, str | None]) ->
         for path in change.written
     ]
     parts += [_diff(disk[path] or "", "", path, gone=True) for path in change.gone]
+    parts += [_diff(disk[path] or "", one.becomes, path) for path, one in change.rewrites.items()]
     if change.ruleset is not None:
         drifted = applied.tables and dict(change.before.tables) != dict(applied.tables)
         if drifted:

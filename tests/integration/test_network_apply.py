@@ -315,6 +315,24 @@ def test_files_of_others_are_written_over_by_force_alone(machine: Machine) -> No
     assert "by hand" not in mine.read_text()
 
 
+INSTALLED = "auto lo\niface lo inet loopback\n\nallow-hotplug eth0\niface eth0 inet static\n    address 192.0.2.2/24\n"
+
+
+def test_lines_of_others_about_our_interfaces_become_comments_and_come_back(machine: Machine) -> None:
+    interfaces = machine.root / "etc/network/interfaces"
+    interfaces.parent.mkdir(parents=True)
+    interfaces.write_text(INSTALLED)
+    assert "N406: /etc/network/interfaces configures eth0 in lines 5 to 6" in machine.domu("apply", status=app.FINDINGS)
+    assert "+#domu: iface eth0 inet static" in machine.domu("apply", "--take-over")
+    assert interfaces.read_text() == INSTALLED  # until it is confirmed
+    machine.domu("confirm")
+    assert "#domu: iface eth0 inet static\n#domu:     address" in interfaces.read_text()
+    assert (journal(machine).folder / "kept/etc/network/interfaces").read_text() == INSTALLED
+    assert machine.apply()["outcome"] == "unchanged"
+    machine.domu("remove", "--yes")
+    assert interfaces.read_text() == INSTALLED
+
+
 def test_two_changes_exclude_each_other(machine: Machine) -> None:
     with journal(machine).locked():
         assert "another `domu network` is at work" in machine.domu("apply", status=app.FINDINGS)

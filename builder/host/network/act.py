@@ -51,6 +51,7 @@ def begin(hands: Hands, change: Change, within: int, watch: Callable[[Trial], No
         restoring=change.restoring,
         after=change.after,
         gone=change.gone,
+        rewrites=change.rewrites,
         leaving=change.leaving,
         manager=change.manager,
     )
@@ -158,6 +159,11 @@ def finish(hands: Hands, trial: Trial) -> Ending:
         if held != one.text:
             _keep_copy(hands.journal, path, held, applied)
             write_atomic(hands.journal.place(path), one.text.encode(), mode=one.mode)
+    for path, rewrite in trial.rewrites.items():
+        held = hands.journal.read_file(path)
+        if held not in {None, rewrite.becomes}:
+            _keep_copy(hands.journal, path, held, applied)
+            write_atomic(hands.journal.place(path), rewrite.becomes.encode(errors="surrogateescape"), mode=0o644)
     for path in trial.gone:
         _keep_copy(hands.journal, path, hands.journal.read_file(path), applied)
         hands.journal.place(path).unlink(missing_ok=True)

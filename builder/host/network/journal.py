@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from builder.errors import BuilderError
 from builder.host.files import private_folder, write_atomic
-from builder.xen.change import Applied, FileText, Seen
+from builder.xen.change import Applied, FileText, Rewrite, Seen
 from builder.xen.live import Live
 from builder.xen.live_target import Past
 
@@ -33,7 +33,8 @@ class Trial:
     """A change that was begun and is not over.
 
     applying: steps are under way; waiting: for the confirmation; confirmed: its files are being written.
-    `before` and `restoring` are how to go back, `after` what to remember once it is over, `gone` files to remove;
+    `before` and `restoring` are how to go back, `after` what to remember once it is over, `gone` files to remove,
+    `rewrites` files of others to change;
     `leaving` and `manager` are told the machine's daemons before and after the files change.
     """
 
@@ -46,6 +47,7 @@ class Trial:
     restoring: str
     after: Applied
     gone: tuple[str, ...] = ()
+    rewrites: Mapping[str, Rewrite] = field(default_factory=dict)
     leaving: tuple[tuple[str, ...], ...] = ()
     manager: tuple[tuple[str, ...], ...] = ()
 
@@ -63,6 +65,7 @@ class Trial:
             "restoring": self.restoring,
             "after": applied_data(self.after),
             "gone": list(self.gone),
+            "rewrites": {path: asdict(one) for path, one in self.rewrites.items()},
             "leaving": [list(argv) for argv in self.leaving],
             "manager": [list(argv) for argv in self.manager],
         }
@@ -82,6 +85,7 @@ class Trial:
             restoring=data["restoring"],
             after=_applied(data["after"]),
             gone=tuple(data["gone"]),
+            rewrites={path: Rewrite(**one) for path, one in data["rewrites"].items()},
             leaving=tuple(tuple(argv) for argv in data["leaving"]),
             manager=tuple(tuple(argv) for argv in data["manager"]),
         )
@@ -107,6 +111,7 @@ def applied_data(applied: Applied) -> dict[str, Any]:
         "origin": applied.past.origin.to_data(),
         "held": applied.past.held.to_data(),
         "origin_sysctls": dict(applied.origin_sysctls),
+        "taken": {path: asdict(one) for path, one in applied.taken.items()},
     }
 
 
@@ -118,6 +123,7 @@ def _applied(data: Mapping[str, Any]) -> Applied:
         tables=data["tables"],
         past=Past(Live.from_data(data["origin"]), Live.from_data(data["held"])),
         origin_sysctls=data["origin_sysctls"],
+        taken={path: Rewrite(**one) for path, one in data["taken"].items()},
     )
 
 
@@ -187,6 +193,14 @@ class Journal:
         path = self._folder() / "watcher"
         with _lock(path, wait=False) as free:
             return not free and path.read_text() == trial
+
+    def interfaces_files(self) -> tuple[str, ...]:
+        """The files that ifupdown reads as Debian sets it up."""
+        folder = self.place("/etc/network/interfaces.d")
+        found = (
+            sorted(path.name for path in folder.glob("*") if not path.name.startswith(".")) if folder.is_dir() else []
+        )
+        return ("/etc/network/interfaces", *(f"/etc/network/interfaces.d/{name}" for name in found))
 
     def read_file(self, path: str) -> str | None:
         """What a file of the machine holds; None where there is none."""
