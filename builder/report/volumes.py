@@ -8,7 +8,8 @@ from typing import Any
 
 from builder.report.findings import finding_data
 from builder.storage.judge import Decision
-from builder.storage.room import GroupUse, PoolUse
+from builder.storage.pools import PoolUse
+from builder.storage.room import GroupUse
 from builder.storage.steps import GrowVolume, commands_of, describe
 from builder.storage.storage_plan import StoragePlan
 from builder.storage.table import align

@@ -12,7 +12,8 @@ from builder.errors import BuilderError
 from builder.findings import Finding, Findings, Severity
 from builder.storage.facts import StorageFacts
 from builder.storage.judge import Decision, Purpose, Terms, decide, labelled
-from builder.storage.room import GroupUse, PoolUse, check_groups, check_room, measure_groups, measure_pools
+from builder.storage.pools import PoolUse, check_pools, measure_pools
+from builder.storage.room import GroupUse, check_groups, check_room, measure_groups
 from builder.storage.steps import Step
 from builder.storage.wishes import VolumeWish
 from builder.units import Size
@@ -88,12 +89,12 @@ def plan_storage(
     )
     for decision in decisions:
         findings.extend(decision.findings)
-    findings.extend(check_room(facts, decisions))
+    groups, pools = measure_groups(facts, decisions), measure_pools(facts, decisions)
+    findings.extend(check_room(groups, decisions))
+    findings.extend(check_pools(facts, pools, decisions))
     findings.extend(_orphans(facts, wanted))
     findings.extend(_unused_adoptions(decisions, terms))
-    return StoragePlan(
-        purpose, decisions, tuple(findings), measure_groups(facts, decisions), measure_pools(facts, decisions)
-    )
+    return StoragePlan(purpose, decisions, tuple(findings), groups, pools)
 
 
 def _refuse_twins(wishes: Sequence[VolumeWish]) -> None:
