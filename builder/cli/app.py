@@ -26,6 +26,7 @@ FINE, FINDINGS, USAGE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 # One module per command or group of commands; each registers itself on `app` when imported.
 COMMANDS = (
     "init",
+    "adopt",
     "show",
     "schema",
     "passwd",

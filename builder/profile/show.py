@@ -38,6 +38,11 @@ def derived_data(guest: Guest) -> dict[str, Any]:
     }
 
 
+def yaml_lines(data: Mapping[str, Any]) -> list[str]:
+    """Plain data as lines of YAML that every reader takes for the same."""
+    return [text for text, _path in _lines(data, (), 0)]
+
+
 def profile_text(guest: Guest, origins: Mapping[str, Place] | None = None) -> str:
     """The profile as YAML; with `origins`, each value is followed by `# file:line:column` or `# default`."""
     lines = list(_lines(profile_data(guest), (), 0))
