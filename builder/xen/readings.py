@@ -78,7 +78,10 @@ class DomainState:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain of this host. `name` is empty when xenstore has none any more; `config` None where xl tells none."""
+    """A domain of this host. `name` is empty when xenstore has none any more.
+
+    `config` is None where xl tells none: of a domain that is dead, and of one that it is still making, which is paused.
+    """
 
     name: str
     domid: int

@@ -240,9 +240,10 @@ def test_recorded_lists_are_read_and_agree(path: Path) -> None:
     assert [(one.name, one.domid) for one in short] == [(one.name, one.domid) for one in long]
     assert all(one.uuid for one in long)
     for one in long:
-        assert one.config or not one.state.is_alive
         if one.config and not one.is_dom0:
             assert one.config.uuid == one.uuid
+            assert one.config.disks
+            assert one.config.nics
 
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*-info.txt")), ids=lambda path: path.name)
@@ -266,3 +267,22 @@ def test_recorded_logs_are_read(path: Path) -> None:
 
 def test_there_are_recorded_texts() -> None:
     assert len(list(RECORDED.glob("4.17-*-list.txt"))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("host", "words", "has_config"),
+    [
+        ("4.17-alone", {}, {}),
+        ("4.17-being-created", {"slow1": "paused"}, {"slow1": False}),
+        ("4.17-created-paused", {"web1": "paused"}, {"web1": True}),
+        ("4.17-running", {"web1": "running"}, {"web1": True}),
+        ("4.17-paused", {"web1": "paused"}, {"web1": True}),
+        ("4.17-pvh-paused", {"pvh-1.example": "paused"}, {"pvh-1.example": True}),
+    ],
+)
+def test_recorded_guests_are_as_they_were(host: str, words: dict[str, str], has_config: dict[str, bool]) -> None:
+    """A domain that xl is still making is paused and has no config yet."""
+    table = (RECORDED / f"{host}-list-v.txt").read_text()
+    _dom0, *guests = read_domains(table, (RECORDED / f"{host}-list-l.txt").read_text())
+    assert {one.name: one.state.word for one in guests} == words
+    assert {one.name: one.config is not None for one in guests} == has_config
