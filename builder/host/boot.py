@@ -25,7 +25,7 @@ _FILES: Mapping[Need, tuple[str, ...]] = {
 
 
 def read_boot_facts(runner: Runner, said: BootFacts, root: Path = ROOT) -> BootFacts:
-    """What is here, if this is a dom0, else `said`; also for single facts that cannot be read, the reason behind them."""
+    """What is here, if this is a dom0, else `said`; also for single facts that cannot be read, with the reason."""
     if not look_for_xen(root).dom0:
         return said
     has = {need: Told(any(_is_there(root, name) for name in names), _HERE) for need, names in _FILES.items()}
