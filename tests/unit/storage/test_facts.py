@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -192,3 +193,28 @@ def test_swaps() -> None:
     swaps = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/dev/dm-3 partition 1048572 0 -2\n"
     assert parse_swaps(swaps) == ("/dev/dm-3",)
     assert parse_swaps("") == ()
+
+
+def test_a_report_of_a_real_dom0() -> None:
+    """Xen 4.17, lvm2 2.03.16: a pool, thin and thick volumes with snapshots, one mounted, one that a domain has."""
+    data = Path(__file__).parents[2] / "data/lvm"
+    uses = parse_mountinfo((data / "dom0-mountinfo").read_text())
+    found = parse_report((data / "dom0-report.json").read_text()).with_uses(uses)
+    seen = {one.name: (one.state.kind, one.state.is_active, one.is_open, one.hidden) for one in found.volumes()}
+    assert seen == {
+        "lvol0_pmspare": ("metadata", False, False, True),
+        "trixie-disk": ("plain", True, True, False),
+        "vols-disk": ("thin volume", True, False, False),
+        "vols-pool": ("thin pool", True, False, False),
+        "vols-pool_tdata": ("thin pool data", True, True, True),
+        "vols-pool_tmeta": ("metadata", True, True, True),
+        "vols-snap": ("snapshot", True, False, False),
+        "vols-srv": ("snapshot origin", True, True, False),
+        "vols-thinsnap": ("thin volume", False, False, False),
+    }
+    pool, origin = found.find("vg0", "vols-pool"), found.find("vg0", "vols-srv")
+    assert pool is not None
+    assert origin is not None
+    assert (pool.chunk, pool.metadata_percent, pool.state.zeroes) == (Size.parse("64K"), Decimal("10.94"), True)
+    assert origin.used_by == ("mounted on /mnt/vols",)
+    assert found.groups[0].free == 5549
