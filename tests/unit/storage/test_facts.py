@@ -205,7 +205,7 @@ def test_a_report_of_a_real_dom0() -> None:
         "lvol0_pmspare": ("metadata", False, False, True),
         "trixie-disk": ("plain", True, True, False),
         "vols-disk": ("thin volume", True, False, False),
-        "vols-pool": ("thin pool", True, False, False),
+        "vols-pool": ("thin pool", True, True, False),
         "vols-pool_tdata": ("thin pool data", True, True, True),
         "vols-pool_tmeta": ("metadata", True, True, True),
         "vols-snap": ("snapshot", True, False, False),
