@@ -216,7 +216,7 @@ def test_networkd_itself_makes_the_interfaces(tmp_path: Path) -> None:
         mount -t sysfs -o ro sysfs /sys
         ip link add eth0 type veth peer name far; ip link set far up; ip link set lo up
         env SYSTEMD_LOG_TARGET=console "$2" >"$1/log" 2>&1 & daemon=$!
-        for turn in $(seq 200); do
+        for turn in $(seq 600); do
             if ip -6 route show default | grep -q xenbr0 && ip -4 address | grep -q 10.0.0.1/24; then break; fi
             sleep 0.05
         done
