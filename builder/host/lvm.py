@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
-from builder.host.run import LIMIT, Runner, as_line, run
+from builder.host.run import LIMIT, Completed, Runner, as_line, run
 from builder.progress import Progress
 from builder.storage.facts import StorageFacts, parse_report, report_arguments
 from builder.storage.stale import why_stale
@@ -18,6 +18,7 @@ from builder.storage.uses import join_uses, parse_mountinfo, parse_swaps
 
 # Seconds. Zeros at 100 MB/s fill 8 TB in a day; a file system of that size takes minutes.
 _LIMITS = {"blkdiscard": 86_400.0, "mkfs.ext4": 3_600.0, "mkfs.xfs": 3_600.0}
+_PACKAGES = {"mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs"}
 
 
 def read_storage(runner: Runner = run, root: Path = Path("/")) -> StorageFacts:
@@ -27,7 +28,7 @@ def read_storage(runner: Runner = run, root: Path = Path("/")) -> StorageFacts:
     """
     done = runner(("lvm", *report_arguments()))
     if done.status != 0:
-        raise BuilderError(f"LVM could not be read: {done.complaint}", "try: vgs; it takes root")
+        raise BuilderError(f"LVM could not be read: {_complaint(done)}", "try: vgs; it takes root")
     return parse_report(done.text).with_uses(_uses(root))
 
 
@@ -59,9 +60,11 @@ def _holders(devices: Path) -> dict[str, tuple[str, ...]]:
 def carry_out(steps: Sequence[Step], *, progress: Progress, runner: Runner = run, root: Path = Path("/")) -> None:
     """Carry the steps out in order, each only when what it is about is still what the plan saw.
 
-    Raises RefusalError (V120) before a step that no longer fits, BuilderError when a command fails. What was done by
-    then stays, and a new plan goes on from there.
+    Raises RefusalError (V120) before a step that no longer fits, BuilderError when a command fails or a program that
+    will be needed is not installed. What was done by then stays, and a new plan goes on from there.
     """
+    for program in sorted({command[0] for step in steps for command in commands_of(step)} & _PACKAGES.keys()):
+        _need(program, runner)
     for step in steps:
         if reason := why_stale(step, read_storage(runner, root)):
             finding = Finding("V120", reason, "look at the new plan: domu volumes plan", guest=step.guest)
@@ -74,8 +77,23 @@ def carry_out(steps: Sequence[Step], *, progress: Progress, runner: Runner = run
             raise BuilderError(f"{step.target.path} is still there", "look at it with: lvs --options +lv_tags")
 
 
+def _need(program: str, runner: Runner) -> None:
+    """Better before the first volume is made than behind it."""
+    try:
+        runner((program, "-V"))
+    except BuilderError as error:
+        raise BuilderError(error.message, f"nothing was touched; apt-get install {_PACKAGES[program]}") from error
+
+
+def _complaint(done: Completed) -> str:
+    """What LVM said, without its notes and warnings."""
+    lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Run `", "WARNING:", "File descriptor"))]
+    return "; ".join(said) or done.complaint
+
+
 def _run(command: Command, runner: Runner) -> None:
     done = runner(command, limit=_LIMITS.get(command[0], LIMIT))
     if done.status != 0:
         hint = f"when it is mended, run this again: it goes on from there. The command was: {as_line(command)}"
-        raise BuilderError(f"{command[0]} failed: {done.complaint}", hint)
+        raise BuilderError(f"{command[0]} failed: {_complaint(done)}", hint)

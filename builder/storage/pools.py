@@ -10,7 +10,7 @@ from decimal import Decimal
 from builder.findings import Finding, Severity
 from builder.storage.facts import LogicalVolume, StorageFacts
 from builder.storage.judge import Decision
-from builder.storage.steps import CreateVolume, GrowVolume, RemoveVolume, Step
+from builder.storage.steps import CreateVolume, FinishVolume, GrowVolume, RemoveVolume, Step
 from builder.units import Size
 
 # Kernel, Documentation/admin-guide/device-mapper/thin-provisioning.rst: 48 bytes of metadata for each block of data.
@@ -79,11 +79,11 @@ def check_pools(facts: StorageFacts, uses: Sequence[PoolUse], decisions: Sequenc
 
 
 def _pool(step: Step, found: LogicalVolume | None) -> str:
-    """The pool in which the step makes or grows a volume."""
+    """The pool in which the step makes a volume, finishes or grows one."""
     match step:
         case CreateVolume():
             return step.pool
-        case GrowVolume() if found:
+        case GrowVolume() | FinishVolume() if found:
             return found.pool
         case _:
             return ""
@@ -100,6 +100,8 @@ def _measure(facts: StorageFacts, path: str, decisions: Sequence[Decision]) -> P
             if isinstance(step, CreateVolume):
                 written += min(decision.wish.soon.bytes, step.size.bytes)
                 grown += step.size.bytes
+            elif isinstance(step, FinishVolume):
+                written += decision.wish.soon.bytes
             elif isinstance(step, GrowVolume):
                 grown += step.size.bytes - step.target.size.bytes
             elif isinstance(step, RemoveVolume) and decision.found and decision.found.pool == pool.name:
