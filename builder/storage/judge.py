@@ -92,7 +92,8 @@ def _elsewhere(wish: VolumeWish, facts: StorageFacts) -> Finding | None:
     same = [volume for volume, label in labelled(facts) if label == wish.label]
     if len(same) > 1:
         paths = ", ".join(sorted(volume.path for volume in same))
-        hint = f"take the tags from the one that it is not: lvchange --deltag {wish.label.tags[1]} GROUP/NAME"
+        tags = " ".join(f"--deltag {tag}" for tag in sorted(wish.tags))
+        hint = f"take the tags from the one that it is not: lvchange {tags} GROUP/NAME"
         return _finding("V115", wish, f"several volumes are tagged as {wish.label}: {paths}", hint)
     if same and same[0].path != wish.path:
         (volume,) = same
