@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from builder.errors import BuilderError
 
 # Commands may hold passwords, too, and are told of, not repeated; see `SEEN_ONLY`.
-_SECRET = re.compile(r"password|passphrase|passwd/.*crypted|wireless_wep|wireless_wpa|secret|token", re.IGNORECASE)
+_SECRET = re.compile(
+    r"passw(?:or)?d(?!/(?:make|root-login|user))|passphrase|crypted|wireless_wep|wireless_wpa|secret|token",
+    re.IGNORECASE,
+)
 SEEN_ONLY = frozenset(
     {"preseed/early_command", "preseed/late_command", "partman/early_command", "preseed/url", "preseed/file"}
 )
@@ -30,9 +33,12 @@ def read_answers(text: str, name: str) -> Mapping[str, str]:
     pairs = list(_stanzas(text, name) if re.search(r"^Name: ", text, re.MULTILINE) else _selections(text, name))
     if not pairs:
         raise BuilderError(f"{name} has no answers of an installer in it", _NOT)
-    return {
-        question: "" if question in SEEN_ONLY else value for question, value in pairs if not _SECRET.search(question)
-    }
+    return {question: "" if question in SEEN_ONLY else value for question, value in pairs if not is_secret(question)}
+
+
+def is_secret(text: str) -> bool:
+    """Whether a question, or a word of a command line, is named like a secret."""
+    return bool(_SECRET.search(text))
 
 
 def _stanzas(text: str, name: str) -> Iterator[tuple[str, str]]:

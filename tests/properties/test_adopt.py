@@ -10,17 +10,20 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from builder.errors import BuilderError
 from builder.preseed.partitions import recipe_of
 from builder.profile.load import load_site
 from builder.profile.model import Guest
 from builder.profile.show import yaml_lines
 from builder.workflows.render import context_of
 from builder.xen.adopt.adoption import Adoption, adopt
-from builder.xen.adopt.evidence import Certainty
+from builder.xen.adopt.evidence import Certainty, Evidence
 from builder.xen.adopt.text import adopted_text
 from builder.xen.boot import check_boot, method_of
+from builder.xen.xlcfg import Setting, Value, XlConfig
 from tests.adoption import evidence_of
 from tests.guests import FULL, GUESTS, MIRROR, artefacts, guest, sample_guests, secrets_of
+from tests.lvm_reports import facts, lv
 from tests.profiles import source
 
 built_of = lru_cache(maxsize=8)(artefacts)
@@ -143,3 +146,77 @@ def test_any_guest_that_domu_builds_comes_back(one: Guest, disk: dict[str, Any],
     built = Guest.model_validate({key: value for key, value in data.items() if value is not None})
     if not list(check_boot(built)) and is_sound(built):
         expect_equal(built)
+
+
+STORAGE = facts(lv("web1-disk"), lv("web1--"))
+ODD = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["", "-1", "0", "99999999999", "192.0.2.1", "::1", "fe80::1%x", "1.2.3.4/99", "/dev/vg0/x", "a,b", "x y", "'", "%"]),
+)  # fmt: skip
+NAMES = [
+    "name",
+    "uuid",
+    "maxmem",
+    "vcpus",
+    "maxvcpus",
+    "cpus",
+    "cpu_weight",
+    "cap",
+    "vnc",
+    "vnclisten",
+    "vncdisplay",
+    "kernel",
+    "bootloader",
+]
+GOOD_DISK = "phy:/dev/vg0/web1-disk,xvda,w"
+MORE_DISKS = st.sampled_from(["phy:/dev/vg0/web1--,xvdb,w", "/dev/v+g/d,raw,xvdb,rw", "file:/x,xvdc,w", ",hdc:cdrom,r"])
+DISK_TEXTS = st.lists(MORE_DISKS, max_size=2).map(lambda more: [GOOD_DISK, *more]) | st.lists(ODD, max_size=2)
+NIC_TEXTS = st.lists(
+    st.lists(st.tuples(st.sampled_from(["mac", "bridge", "ip", "script", "rate", "vlan"]), ODD), max_size=3).map(
+        lambda pairs: ",".join(f"{key}={value}" for key, value in pairs)
+    )
+    | st.sampled_from(["bridge=xenbr0", "script=vif-route,ip=203.0.113.7"]),
+    min_size=1,
+    max_size=2,
+)
+QUESTIONS = [
+    "netcfg/get_ipaddress",
+    "netcfg/get_netmask",
+    "netcfg/get_gateway",
+    "netcfg/get_nameservers",
+    "netcfg/get_domain",
+    "mirror/suite",
+    "passwd/username",
+    "passwd/user-fullname",
+    "tasksel/first",
+    "pkgsel/include",
+    "partman-auto/expert_recipe",
+    "time/zone",
+    "debian-installer/locale",
+    "debian-installer/add-kernel-opts",
+    "keyboard-configuration/xkb-keymap",
+]
+
+
+@given(
+    settings_=st.dictionaries(st.sampled_from(NAMES), ODD, max_size=4),
+    disks=DISK_TEXTS,
+    nics=NIC_TEXTS,
+    answers=st.none() | st.dictionaries(st.sampled_from(QUESTIONS), ODD, max_size=6),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_there_ends_in_a_profile_that_loads_or_in_words(
+    settings_: dict[str, str], disks: list[str], nics: list[str], answers: dict[str, str] | None
+) -> None:
+    values: dict[str, Value] = {"memory": "1024", **settings_, "disk": tuple(disks), "vif": tuple(nics)}
+    config = XlConfig({name: Setting(name, value, 1) for name, value in values.items()})
+    try:
+        adoption = adopt(
+            Evidence("web1", config, storage=STORAGE, answers=answers, suite="trixie", gateway="192.0.2.1")
+        )
+    except BuilderError:
+        return
+    limits = {"memory", "max_memory", "vcpus", "max_vcpus", "cpu_weight", "cpu_cap"}  # numbers, which the model judges
+    told = {name: value for name, value in adoption.values().items() if name not in limits}
+    loaded = load_site([source("x", "\n".join([*yaml_lines(told), "memory: 1G", "name: x"]) + "\n")])
+    assert [str(one) for one in loaded.findings if one.code.startswith("P0")] == []

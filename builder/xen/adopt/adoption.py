@@ -115,12 +115,15 @@ def adopt(evidence: Evidence) -> Adoption:
     for step in (adopt_machine, adopt_nics, adopt_installed, adopt_disks):
         step(ledger)
     _rest(ledger)
-    rows = tuple(ledger.rows.get(name) or _unknown(name) for name in Guest.model_fields)
+    rows = tuple(ledger.rows.get(name) or _unknown(name, evidence) for name in Guest.model_fields)
     return Adoption(evidence.name, rows, tuple(ledger.findings))
 
 
-def _unknown(name: str) -> Row:
-    return Row(name, None, _WHY.get(name, "nothing that is looked at tells"), Certainty.UNKNOWN)
+def _unknown(name: str, evidence: Evidence) -> Row:
+    why = _WHY.get(name, "nothing that is looked at tells")
+    if evidence.answers is not None:
+        why = why.replace(_LOG, "the installer's log does not tell it")
+    return Row(name, None, why, Certainty.UNKNOWN)
 
 
 def _rest(ledger: Ledger) -> None:

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.findings import Finding, Severity
-from builder.profile.fields import Matching
 from builder.storage.facts import LogicalVolume
 from builder.storage.labels import KEEP, Label
 from builder.units import Size
-from builder.xen.adopt.evidence import Ledger, require
+from builder.xen.adopt.evidence import Ledger, fits, require
 from builder.xen.adopt.layout import layout_of
 from builder.xen.xlcfg import Setting
 from builder.xen.xldevices import DiskSpec, parse_disk, volume_of
 
-_NAME = Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a volume name", longest=100)
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _WHOLE = re.compile(r"(?:xvd|hd|sd)([a-z])")
 _SYSTEM = re.compile(r"(?:xvd|hd|sd)a[0-9]*")
 
@@ -33,7 +32,7 @@ def adopt_disks(ledger: Ledger) -> None:
         return
     group, name = found
     for part in (group, name):
-        _NAME.check(part)
+        require("x" * fits(_NAME, part, 100), f"{part!a} is a name that no profile can have", "rename it: lvrename")
     ledger.know("volume_group", group, "disk of the xl config")
     for spec in specs:
         if spec.cdrom:
@@ -101,7 +100,7 @@ def _disk(ledger: Ledger, group: str, name: str, volume: LogicalVolume | None) -
     if volume:
         disk["size"] = str(volume.size)
     elif planned:
-        disk["size"] = str(Size(int(planned["size_bytes"])))
+        disk["size"] = str(_planned_size(planned))
     else:
         gaps.append(f"size: {group}/{name} was not looked at, so it is the least that its partitions need")
     disk |= layout_of(ledger, gaps)
@@ -122,24 +121,23 @@ def _volume(ledger: Ledger, setting: Setting, spec: DiskSpec, group: str) -> dic
     if not spec.writable:
         ledger.lose(setting, f"{spec.vdev} is read-only, which has no field", "it will be writable", code="A103")
     name, guest = found[1], ledger.evidence.name
+    require("x" * fits(_NAME, name, 100), f"{name!a} is a name that no profile can have", "rename it: lvrename")
     volume, planned = _lv(ledger, group, name), _planned(ledger, name)
     label = _label(volume)
     own = label.volume if label and label.guest == guest else ""
-    entry: dict[str, Any] = {"name": own or name.removeprefix(f"{guest}-")}
+    short = own or name.removeprefix(f"{guest}-")
+    entry: dict[str, Any] = {"name": short if fits(_NAME, short, 100) else name}
     if f"{guest}-{entry['name']}" != name:
         entry["volume"] = name
     if volume is None and planned is None:
         message = f"how large {group}/{name} is, is not known"
         require("", message, "run this as root on the dom0 that has it, or give its volumes.json with --volumes")
-    entry["size"] = str(volume.size if volume else Size(int((planned or {})["size_bytes"])))
+    entry["size"] = str(volume.size if volume else _planned_size(planned))
     ours_to_make_anew = volume is not None and label is not None and KEEP not in volume.tags
     if volume and ledger.value("thin_pool") and not volume.is_thin:
         entry["thin"] = False
-    entry["keep"] = bool(planned["keep"]) if planned else not ours_to_make_anew
-    if planned and planned.get("filesystem"):
-        entry["filesystem"] = planned["filesystem"]
-    if planned and planned.get("mount"):
-        entry["mount"] = planned["mount"]
+    entry["keep"] = planned.get("keep") is not False if planned else not ours_to_make_anew
+    entry |= {key: planned[key] for key in ("filesystem", "mount") if planned and planned.get(key)}
     return entry
 
 
@@ -166,6 +164,14 @@ def _lv(ledger: Ledger, group: str, name: str) -> LogicalVolume | None:
     return volume
 
 
+def _planned_size(planned: Mapping[str, Any] | None) -> Size:
+    size = (planned or {}).get("size_bytes")
+    if type(size) is not int or size <= 0:
+        require("", "volumes.json has a volume without size_bytes", "give volumes.json of an earlier domu build")
+        return Size(0)
+    return Size(size)
+
+
 def _planned(ledger: Ledger, name: str) -> Mapping[str, Any] | None:
     volumes = (ledger.evidence.planned or {}).get("volumes", [])
-    return next((volume for volume in volumes if volume.get("name") == name), None)
+    return next((one for one in volumes if isinstance(one, dict) and one.get("name") == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -99,6 +100,11 @@ class Ledger:
         place = Place(self.evidence.config.file, setting.line)
         hint = hint or "the guest will run without it"
         self.findings.add(Finding(code, message, hint, place, Severity.WARNING, self.evidence.name))
+
+
+def fits(pattern: str, value: str, longest: int = 255) -> bool:
+    """Whether a profile can have this text; fields.py has the patterns."""
+    return len(value) <= longest and re.fullmatch(pattern, value, re.ASCII) is not None
 
 
 def require(value: str, message: str, hint: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from builder.findings import Finding, Severity
-from builder.preseed.installer_log import SEEN_ONLY
+from builder.preseed.installer_log import SEEN_ONLY, is_secret
 from builder.profile.model import Suite
-from builder.xen.adopt.evidence import Evidence, Ledger
+from builder.xen.adopt.evidence import Evidence, Ledger, fits
+from builder.xen.adopt.machine import KERNEL_ARGUMENT
 
-_NOT_TAKEN = "known, and not taken: it is this site's and dom0's to say"
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]+(?:/[a-z0-9-]+|=[A-Za-z0-9.+~:-]+)?"
+_TASK = r"[a-z0-9][a-z0-9+.-]+"
 
 
 def adopt_installed(ledger: Ledger) -> None:
@@ -34,7 +36,17 @@ def adopt_installed(ledger: Ledger) -> None:
 
 
 def _fitting(pattern: str) -> Callable[[str], str | None]:
-    return lambda value: value if re.fullmatch(pattern, value, re.ASCII) else None
+    return lambda value: value if fits(pattern, value) else None
+
+
+def _list_of(pattern: str, ends: str) -> Callable[[str], list[str] | None]:
+    """The words of a list; None where one of them is none that a profile can have."""
+
+    def read(value: str) -> list[str] | None:
+        words = [word for word in re.split(ends, value.strip()) if word]
+        return words if all(fits(pattern, word, 200) for word in words) else None
+
+    return read
 
 
 def _words(value: str) -> list[str]:
@@ -50,8 +62,8 @@ _READ: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("keyboard", "keyboard-configuration/xkb-keymap", _fitting(r"[a-z]{2,12}(?:\([a-zA-Z0-9_-]+\))?")),
     ("timezone", "time/zone", _fitting(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")),
     ("ntp", "clock-setup/ntp", _flag),
-    ("tasks", "tasksel/first", lambda value: [task for task in re.split(r", *", value.strip()) if task]),
-    ("packages", "pkgsel/include", _words),
+    ("tasks", "tasksel/first", _list_of(_TASK, r", *")),
+    ("packages", "pkgsel/include", _list_of(_PACKAGE, r"[,\s]+")),
     ("security", "apt-setup/services-select", lambda value: "security" in _words(value)),
 )
 
@@ -76,10 +88,10 @@ def _users(ledger: Ledger, evidence: Evidence) -> None:
     answers = evidence.answers or {}
     if answers.get("passwd/make-user") == "false":
         ledger.guess("users", [], "passwd/make-user", gaps=("users made after the installation are not seen",))
-    elif name := answers.get("passwd/username", ""):
+    elif fits(r"[a-z][-a-z0-9_]*", name := answers.get("passwd/username", ""), 32):
         user: dict[str, Any] = {"name": name}
         full_name = answers.get("passwd/user-fullname", "")
-        if full_name and full_name != name and not re.search(r"[:,]", full_name):
+        if full_name != name and re.fullmatch(r"(?! )[^:,\\]{1,200}(?<! )", full_name) and full_name.isprintable():
             user["full_name"] = full_name
         if answers.get("passwd/root-login") == "false":
             user["sudo"] = True  # user-setup: without root, the first user may do all
@@ -90,7 +102,8 @@ def _users(ledger: Ledger, evidence: Evidence) -> None:
 def _kernel_arguments(ledger: Ledger, evidence: Evidence) -> None:
     line = (evidence.answers or {}).get("debian-installer/add-kernel-opts")
     if line is not None and "kernel_args" not in ledger.rows:
-        words = [word for word in line.split() if not re.fullmatch(r"console=(?:hvc0|ttyS0)", word)]
+        words = [word for word in line.split() if word not in {"console=hvc0", "console=ttyS0"}]
+        words = [word for word in words if fits(KERNEL_ARGUMENT, word, 200) and not is_secret(word)]
         ledger.know("kernel_args", words, "debian-installer/add-kernel-opts")
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import get_args
 
+from builder.preseed.installer_log import is_secret
 from builder.profile.fields import HOST_LABEL
-from builder.profile.model import CrashAction, GuestType, ShutdownAction, derived_uuid
-from builder.xen.adopt.evidence import Ledger, require
+from builder.profile.model import CrashAction, GuestType, ShutdownAction, Suite, derived_uuid
+from builder.xen.adopt.evidence import Ledger, fits, require
 from builder.xen.boot_matrix import AUTO, METHODS
 
 _CONFIG = "the xl config"
 # xl takes any beginning of these words for the whole (xl_parse.c, strncmp).
 _BUILDERS: dict[str, GuestType] = {"hvm": "hvm", "generic": "pv"}
+KERNEL_ARGUMENT = r"[A-Za-z0-9_.,:=/@%+~-]+"
 _OWN_HEADER = re.compile(r"Run config of \S+ \(Debian (\w+), \w+\)\.(?: (.*))?")
 _LOADERS = (("grub-x86_64-xen.bin", "pvgrub"), ("pv-grub", "pvgrub"), ("grub-i386-xen_pvh.bin", "pvhgrub"))
 
@@ -40,20 +42,24 @@ def _name(ledger: Ledger) -> None:
     if called != name and (setting := ledger.setting("name")):
         hint = "stop the domain before the guest runs under its new name; volumes and files keep theirs"
         ledger.lose(setting, f"the domain is called {called!a} and will be {name}", hint, code="A101")
-    if domain and host == name and re.fullmatch(rf"{HOST_LABEL}(?:\.{HOST_LABEL})*", domain):
+    if host == name and fits(rf"{HOST_LABEL}(?:\.{HOST_LABEL})*", domain, 253):
         ledger.guess("domain", domain, "the domain's name in the xl config")
     if given := ledger.text("uuid"):
         uuid = given.replace("-", "").lower()
         uuid = "-".join([uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]])
-        ledger.know("uuid", "auto" if uuid == derived_uuid(name) else uuid, _CONFIG)
+        if fits(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", uuid):
+            ledger.know("uuid", "auto" if uuid == derived_uuid(name) else uuid, _CONFIG)
+        elif setting := ledger.setting("uuid"):
+            ledger.lose(setting, f"uuid = {given!a} is none")
 
 
 def _header(ledger: Ledger) -> None:
     """Domu's own configs say in their first line what they are."""
     found = next(filter(None, map(_OWN_HEADER.fullmatch, ledger.evidence.config.comments[:1])), None)
-    if found:
+    if found and found[1] in get_args(Suite):
         ledger.guess("suite", found[1], "the config's first line")
-        ledger.guess("description", found[2] or "", "the config's first line")
+        if found[2]:
+            ledger.guess("description", found[2], "the config's first line")
 
 
 def _type(ledger: Ledger) -> GuestType:
@@ -106,7 +112,7 @@ def _cpus(ledger: Ledger) -> None:
         ledger.know("cpus", "", f"{_CONFIG}, which has none")
         return
     pinned = setting.text if setting.text is not None else ",".join(dict.fromkeys(setting.texts))
-    if not re.fullmatch(r"all|[0-9^][0-9^,-]*", pinned):
+    if not fits(r"all|[0-9^][0-9^,-]*", pinned):
         ledger.lose(setting, f"cpus = {pinned!a} has no field", "write cpus: with numbers and ranges")
     elif setting.text is not None or len(set(setting.texts)) == 1:
         ledger.know("cpus", pinned, _CONFIG)
@@ -124,8 +130,13 @@ def _screen(ledger: Ledger, kind: GuestType) -> None:
     if kind != "hvm" or on == 0:
         ledger.know("vnc", None, _CONFIG if on == 0 else f"a {kind} guest has no screen")
         return
-    screen: dict[str, str | int] = {"listen": listen.partition(":")[0] or "127.0.0.1"}
-    if display is not None and unused == 0:
+    address = listen.partition(":")[0] or "127.0.0.1"
+    if not fits(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}", address):
+        if setting := ledger.setting("vnclisten"):
+            ledger.lose(setting, f"vnclisten = {listen!a} is no IPv4 address", "it listens on dom0's loopback now")
+        address = "127.0.0.1"
+    screen: dict[str, str | int] = {"listen": address}
+    if display is not None and unused == 0 and 0 <= display <= 999:
         screen["display"] = display
     ledger.know("vnc", screen, _CONFIG if on else "xl's own choice, as the config names none")
 
@@ -158,6 +169,7 @@ def _boot(ledger: Ledger, kind: GuestType, arch: str) -> None:
 def _direct(ledger: Ledger) -> None:
     """Started as domu starts it, from files of dom0: the kernel's command line is the config's."""
     words = [word for word in ledger.text("extra").split() if word not in {"console=hvc0", "console=ttyS0"}]
+    words = [word for word in words if fits(KERNEL_ARGUMENT, word, 200) and not is_secret(word)]
     ledger.know("kernel_args", words, _CONFIG)
 
 

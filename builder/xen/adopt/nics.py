@@ -6,14 +6,14 @@ import re
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from builder.profile.fields import Matching
+from builder.profile.fields import HOST_LABEL
 from builder.profile.model import derived_mac
-from builder.xen.adopt.evidence import Ledger, require
+from builder.xen.adopt.evidence import Ledger, fits, require
 from builder.xen.network.vif import vif_name
 from builder.xen.xlcfg import Setting
 from builder.xen.xldevices import NicSpec, parse_nic
 
-_BRIDGE = Matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "an interface name", longest=15)
+_BRIDGE = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _RATE = re.compile(r"([1-9][0-9]{0,3}[KMG][Bb]/s)(?:@.*)?", re.ASCII)
 _MAC = re.compile(r"[0-9a-f][02468ace](?::[0-9a-f]{2}){5}")
 # What domu writes by itself where it is needed.
@@ -40,9 +40,11 @@ def adopt_nics(ledger: Ledger) -> None:
         nics.append(nic)
         gaps += [f"NIC {number + 1}: {gap}" for gap in told]
     ledger.know("nics", nics, "vif of the xl config", gaps=tuple(gaps))
-    if dns := _answer(ledger, "netcfg/get_nameservers"):
-        ledger.know("dns", dns.split(), "netcfg/get_nameservers")
-    if domain := _answer(ledger, "netcfg/get_domain"):
+    dns = [_address(one) for one in _answer(ledger, "netcfg/get_nameservers").split()]
+    if dns and all(dns):
+        ledger.know("dns", dns, "netcfg/get_nameservers")
+    domain = _answer(ledger, "netcfg/get_domain")
+    if fits(rf"{HOST_LABEL}(?:\.{HOST_LABEL})*", domain, 253):
         ledger.know("domain", domain, "netcfg/get_domain")
 
 
@@ -83,13 +85,11 @@ def _bridged(ledger: Ledger, spec: NicSpec, script: str, nic: dict[str, Any], ga
     if not bridge:
         bridge = "xenbr0"
         gaps.append("the config names no bridge; xenbr0 is xl's own choice (vif.default.bridge in xl.conf)")
-    try:
-        _BRIDGE.check(bridge)
-    except ValueError:
+    if not fits(_BRIDGE, bridge, 15):
         require("", f"{bridge!a} is no bridge's name", "correct the vif")
     behind_nat = any(one.name == bridge and one.mode == "nat" for one in ledger.evidence.dom0.networks)
     nic |= {"mode": "nat" if behind_nat else "bridge", "bridge": bridge}
-    if tag:
+    if tag and 1 <= int(tag) <= 4094:
         nic["vlan"] = int(tag)
     if not any(one.name == bridge for one in ledger.evidence.dom0.networks):
         gaps.append("whether its bridge leads outside or behind NAT is for dom0.yaml to say")
@@ -100,10 +100,11 @@ def _addresses(ledger: Ledger, spec: NicSpec, number: int, nic: dict[str, Any], 
     given = spec.get("ip").split()
     own = _installed_address(ledger) if number == 0 else {}
     if routed:
-        address = next((one for one in given if ":" not in one), "")
+        addresses = filter(None, (_address(one.partition("/")[0]) for one in given))
+        address = next((one for one in addresses if ":" not in one), "")
         require(address, f"vif {number + 1} is routed and has no IPv4 address", "write ip= into the vif")
-        nic["ipv4"] = {"address": f"{ip_address(address.partition('/')[0])}/32"}
-        if gateway := ledger.evidence.gateway or _fixed(own).get("gateway", ""):
+        nic["ipv4"] = {"address": f"{address}/32"}
+        if gateway := _address(ledger.evidence.gateway) or _fixed(own).get("gateway", ""):
             nic["ipv4"]["gateway"] = gateway
         elif any(one.mode == "routed" for one in ledger.evidence.dom0.networks):
             gaps.append("its gateway is the one that dom0.yaml says")
@@ -127,16 +128,25 @@ def _installed_address(ledger: Ledger) -> dict[str, Any]:
     address = _answer(ledger, "netcfg/get_ipaddress").strip()
     if not address or _answer(ledger, "netcfg/disable_autoconfig") == "false":
         return {}
-    netmask = _answer(ledger, "netcfg/get_netmask")
-    if "/" not in address:
-        if not netmask:
-            return {}
-        address += f"/{ip_network(f'0.0.0.0/{netmask}').prefixlen}"
-    static: dict[str, Any] = {"address": str(ip_interface(address))}
-    gateway = _answer(ledger, "netcfg/get_gateway")
-    if gateway and gateway != "none":
+    try:
+        if "/" not in address:
+            address += f"/{ip_network('0.0.0.0/' + _answer(ledger, 'netcfg/get_netmask')).prefixlen}"
+        interface = ip_interface(address)
+    except ValueError:
+        return {}
+    static = {"address": str(interface)}
+    gateway = _address(_answer(ledger, "netcfg/get_gateway"))
+    if gateway and ip_address(gateway).version == interface.version:
         static["gateway"] = gateway
-    return {"ipv4": static} if ip_interface(address).version == 4 else {"ipv4": "none", "ipv6": static}
+    return {"ipv4": static} if interface.version == 4 else {"ipv4": "none", "ipv6": static}
+
+
+def _address(text: str) -> str:
+    """The address as it is written shortest; nothing where it is none, or names an interface."""
+    try:
+        return str(ip_address(text)) if "%" not in text else ""
+    except ValueError:
+        return ""
 
 
 def _fixed(own: dict[str, Any]) -> dict[str, str]:
