@@ -12,7 +12,8 @@ def plan_text(plan: NetworkPlan) -> str:
     """Every file under a line with its path, then the commands that bring it live."""
     files = [f"==> {one.path} <==\n{one.text}" for one in plan.files]
     commands = "".join(f"{join(one.argv)}\n" for one in plan.commands if one.argv != ("true",))
-    return "\n".join([*files, f"==> commands, in this order <==\n{commands}"])
+    packages = f"==> Debian packages that dom0 needs <==\n{' '.join(plan.packages)}\n"
+    return "\n".join([*files, packages, f"==> commands, in this order <==\n{commands}"])
 
 
 def plan_data(plan: NetworkPlan) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def plan_data(plan: NetworkPlan) -> dict[str, Any]:
             for one in plan.commands
         ],
         "owned": list(plan.owned),
+        "packages": list(plan.packages),
         "vifs": [
             {
                 "name": one.name,

@@ -38,6 +38,7 @@ def test_every_file_is_printed_and_the_commands(tmp_path: Path, capsys: pytest.C
         "/etc/systemd/system/domu-network.service",
         "/etc/udev/rules.d/60-domu.rules",
         "/etc/xen/scripts/vif-post.d/domu.hook",
+        "Debian packages that dom0 needs",
         "commands, in this order",
     ]
     assert out.endswith("systemctl enable domu-network.service\n")
@@ -47,7 +48,7 @@ def test_every_file_is_printed_and_the_commands(tmp_path: Path, capsys: pytest.C
 def test_json_has_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.call([*lay(tmp_path), "--json"]) == app.FINE
     data = json.loads(capsys.readouterr().out)
-    assert sorted(data) == ["commands", "files", "owned", "ruleset", "sysctls", "vifs"]
+    assert sorted(data) == ["commands", "files", "owned", "packages", "ruleset", "sysctls", "vifs"]
     assert data["owned"] == ["xenbr0", "eth0", "natbr0", "trunk", "eth1"]
     assert [vif["name"] for vif in data["vifs"]][:3] == ["edge1.0", "edge2.0", "lan1.0"]
     hook = next(one for one in data["files"] if one["path"].endswith("domu.hook"))

@@ -14,6 +14,7 @@ from builder.xen.network.commands import Command, live_commands
 from builder.xen.network.devices import owned_interfaces
 from builder.xen.network.files import PlannedFile, planned_files
 from builder.xen.network.nft import render_nft
+from builder.xen.network.packages import packages_of
 from builder.xen.network.sysctls import Sysctl, sysctls_of
 from builder.xen.network.vif import Vif, all_vifs
 
@@ -26,6 +27,7 @@ class NetworkPlan:
     `ruleset`: for `nft --file`; it replaces the tables `inet domu` and `bridge domu` in one transaction, no other.
     `commands`: in order; they bring live what the files say of interfaces, sysctls and rules.
     `owned`: interfaces that these files configure, so that no other file may.
+    `packages`: Debian packages without which none of this works.
     """
 
     dom0: Dom0
@@ -35,6 +37,7 @@ class NetworkPlan:
     ruleset: str
     commands: tuple[Command, ...]
     owned: tuple[str, ...]
+    packages: tuple[str, ...]
 
 
 def plan_network(dom0: Dom0, guests: Iterable[Guest]) -> NetworkPlan:
@@ -50,4 +53,5 @@ def plan_network(dom0: Dom0, guests: Iterable[Guest]) -> NetworkPlan:
         ruleset,
         live_commands(dom0, vifs),
         owned_interfaces(dom0),
+        packages_of(dom0),
     )

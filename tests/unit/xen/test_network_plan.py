@@ -128,3 +128,12 @@ def test_devices_of_dom0() -> None:
     dom0 = Dom0.model_validate(SWITCH)
     assert dom0.device_of("eth0") == "ovs0"
     assert dom0.device_of("eth1") == "eth1"
+
+
+def test_packages_are_those_that_the_plan_calls() -> None:
+    assert plan().packages == ("ifupdown", "iproute2", "net-tools", "nftables")
+    assert plan({**SWITCH, "network_manager": "networkd"}, {}).packages == (
+        "iproute2",
+        "nftables",
+        "openvswitch-switch",
+    )
