@@ -9,7 +9,7 @@ import pytest
 from tests.iso_mutations import guarded, judge, mutant, subjects
 
 # found by longer runs
-KEPT = (298, 316, 3368, 4420, 9837, 117_962)
+KEPT = (298, 316, 3368, 4420, 9837, 20_942, 29_549, 117_962)
 
 
 @pytest.mark.parametrize("seed", [*range(150), *KEPT])

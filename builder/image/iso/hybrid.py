@@ -159,6 +159,13 @@ def move_tables(hybrid: Hybrid, remap: Remap) -> list[Write]:
 
     IsoError for a partition that would leave what its table can count in.
     """
+    try:
+        return _moved_tables(hybrid, remap)
+    except struct.error as error:
+        raise IsoError("a partition table of the ISO tells of places further off than it can count") from error
+
+
+def _moved_tables(hybrid: Hybrid, remap: Remap) -> list[Write]:
     writes = [write for slot in hybrid.mbr for write in _moved_slot(slot, remap)]
     for entry in hybrid.apm:
         start, end = remap(entry.start, entry.end)

@@ -324,6 +324,8 @@ def patches(image: BinaryIO, contents: Contents, placement: Placement, sizes: Ma
             writes.append((tree.offset + 80, pack_both32(tree.sectors + placement.growth)))
         for one in contents.images:
             (start, _) = placement.remap(one.sector * SECTOR, one.sector * SECTOR)
+            if start // SECTOR > _LAST_SECTOR:
+                raise IsoError(f"a boot entry of the ISO points at sector {one.sector}, where none can be")
             writes.append((one.place + 8, struct.pack("<L", start // SECTOR)))
         writes += move_tables(contents.hybrid, placement.remap)
     return writes

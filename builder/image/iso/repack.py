@@ -26,6 +26,7 @@ INITRD = re.compile(r"(?P<folder>(?:/install(?:\.[a-z0-9]+)?)?)(?P<kind>/gtk|/xe
 KERNELS = ("vmlinuz", "linux")
 ORIGINAL = "original.gz"
 LARGEST_MENU = 1 << 20
+_LARGEST_FILE = (1 << 32) - 1
 MOST_INITRDS = 48  # each is unpacked to be looked at
 WANTED = re.compile(
     rf"{INITRD.pattern}|(?:/install(?:\.[a-z0-9]+)?)?(?:/(?:vmlinuz|linux|{re.escape(ORIGINAL)}))?"
@@ -190,6 +191,8 @@ def _draft_initrd(image: BinaryIO, draft: _Draft, record: Record, front: bytes) 
     draft.skipped[record.extent] = skip
     draft.fresh[record.extent] = front
     draft.sizes[record.extent] = len(front) + record.size - skip
+    if draft.sizes[record.extent] > _LARGEST_FILE:
+        raise IsoError(f"{record.path} would be larger than a file on an ISO can be in one piece")
 
 
 def choose_menu(contents: Contents, order: Order) -> Menu:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,14 @@ def test_a_gpt_that_cannot_be_is_refused(raw: bytes, at: int, value: bytes, comp
 def test_no_partition_leaves_the_mbr(raw: bytes) -> None:
     with pytest.raises(IsoError, match="32 bits"):
         move_tables(read(raw), lambda start, end: (start, end + (1 << 41)))
+
+
+def test_a_gpt_entry_at_the_end_of_all_numbers_is_refused_when_it_would_move(raw: bytes) -> None:
+    hybrid = read(raw)
+    assert hybrid.primary
+    array = bytearray(hybrid.primary.array)
+    at = 9 * hybrid.primary.width
+    array[at : at + 48] = struct.pack("<16s16sQQ", b"k" * 16, b"g" * 16, (1 << 64) - 9, (1 << 64) - 1)
+    far = replace(hybrid, primary=replace(hybrid.primary, array=bytes(array)))
+    with pytest.raises(IsoError, match="further off than it can count"):
+        move_tables(far, lambda start, end: (start + SHIFT, end + SHIFT))
