@@ -32,6 +32,12 @@ def read_storage(runner: Runner = run, root: Path = Path("/")) -> StorageFacts:
     return parse_report(done.text).with_uses(_uses(root))
 
 
+def settle(runner: Runner = run) -> None:
+    """Wait until udev has looked at the volumes that changed: while it does, they count as open (udevadm(8))."""
+    with suppress(BuilderError):  # no udev, no wait
+        runner(("udevadm", "settle", "--timeout=30"))
+
+
 def _uses(root: Path) -> dict[str, tuple[str, ...]]:
     mounts = swaps = ""
     with suppress(FileNotFoundError):
@@ -66,6 +72,7 @@ def carry_out(steps: Sequence[Step], *, progress: Progress, runner: Runner = run
     for program in sorted({command[0] for step in steps for command in commands_of(step)} & _PACKAGES.keys()):
         _need(program, runner)
     for step in steps:
+        settle(runner)
         if reason := why_stale(step, read_storage(runner, root)):
             finding = Finding("V120", reason, "look at the new plan: domu volumes plan", guest=step.guest)
             raise RefusalError(f"{path_of(step)} changed since the plan was made", [finding])

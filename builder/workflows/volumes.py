@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.errors import RefusalError
 from builder.findings import Finding, Findings
-from builder.host.lvm import carry_out, read_storage
+from builder.host.lvm import carry_out, read_storage, settle
 from builder.host.run import Runner, run
 from builder.host.site import Site, load
 from builder.profile.load import LoadedSite
@@ -36,6 +36,7 @@ def plan(site: Site, order: VolumeOrder, *, runner: Runner = run, root: Path = P
     RefusalError when a profile is unsound, BuilderError when LVM cannot be read.
     """
     loaded = load(site)
+    settle(runner)
     facts = read_storage(runner, root)
     wishes, sizing = _wishes(loaded, choose(loaded, order.names), facts)
     found = plan_storage(wishes, facts, purpose=order.purpose, adopt=order.adopt)
