@@ -22,6 +22,7 @@ _ACTIONS = {
     "in-target": 'cd {root}/target && exec "$@"',
     "logger": "",
     "update-grub": "",
+    "apt-install": "",
 }
 
 
@@ -67,6 +68,7 @@ def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
         (root / f"sys/class/net/enX{number}").mkdir(parents=True)
         (root / f"sys/class/net/enX{number}/address").write_text(f"{mac}\n")
     for folder in (
+        "target/boot/xen",
         "target/etc/apt",
         "target/etc/systemd/system",
         "target/var/tmp",
@@ -79,6 +81,7 @@ def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
     for user in ("root", *(user.name for user in guest.users)):
         (root / "target/home" / user).mkdir(parents=True)
     (root / "target/etc/fstab").write_text("# made by partman\n")
+    (root / "target/boot/xen/pvboot-x86_64.elf").write_bytes(b"")  # grub-xen's, as in a PV guest
     for name, action in _ACTIONS.items():
         stub = root / "stubs" / name
         stub.write_text(_STUB.format(name=name, root=root, action=action.format(root=root)))

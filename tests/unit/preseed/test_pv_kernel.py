@@ -49,6 +49,10 @@ class Target:
     def ready(self, version: str) -> Path:
         return self.boot / "xen" / f"vmlinuz-{version}"
 
+    def all_ready(self) -> list[str]:
+        """And what else lies there but GRUB's own."""
+        return sorted(path.name for path in (self.boot / "xen").iterdir() if path.suffix != ".elf")
+
     def kernel(self, version: str, image: bytes) -> Path:
         path = self.boot / f"vmlinuz-{version}"
         path.write_bytes(image)
@@ -69,7 +73,6 @@ class Target:
 def target(tmp_path: Path) -> Target:
     one = guest()
     root = installer(tmp_path, rendered(one).files, one)
-    (root.target / "boot").mkdir()
     (root.target / "boot" / f"vmlinuz-{OLD}").write_bytes(zstd_kernel())
     stock = root.target / "etc/grub.d/10_linux"
     stock.parent.mkdir(parents=True)
@@ -84,7 +87,9 @@ def test_the_late_steps_lay_the_hook_and_make_the_kernel_ready(target: Target) -
     assert stat.S_IMODE(target.hook.stat().st_mode) == stat.S_IMODE(target.menu.stat().st_mode) == 0o755
     assert str(target.gone.readlink()) == "../postinst.d/domu-pv-kernel"
     assert gzip.decompress(target.ready(OLD).read_bytes()) == ELF
-    assert [call[0] for call in target.root.calls].count("update-grub") == 1
+    called = [call[0] for call in target.root.calls]
+    assert called.count("update-grub") == 1
+    assert "apt-install" not in called
 
 
 def test_a_new_kernel_is_made_ready_and_goes_with_its_package(target: Target) -> None:
@@ -93,7 +98,7 @@ def test_a_new_kernel_is_made_ready_and_goes_with_its_package(target: Target) ->
         done = target.run(target.hook, NEW)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert gzip.decompress(target.ready(NEW).read_bytes()) == ELF
-    assert sorted(path.name for path in (target.boot / "xen").iterdir()) == [f"vmlinuz-{NEW}", f"vmlinuz-{OLD}"]
+    assert target.all_ready() == [f"vmlinuz-{NEW}", f"vmlinuz-{OLD}"]
     assert target.run(target.gone, NEW).returncode == 0  # the postrm of an upgrade: the new image is there already
     assert target.ready(NEW).exists()
     image.unlink()
@@ -144,7 +149,7 @@ def test_what_cannot_be_made_ready_is_an_error_and_nothing_changes(target: Targe
         assert done.returncode == 1
         assert message in done.stderr
         assert "dpkg --configure --pending" in done.stderr
-    assert [path.name for path in (target.boot / "xen").iterdir()] == [f"vmlinuz-{OLD}"]
+    assert target.all_ready() == [f"vmlinuz-{OLD}"]
     assert target.ready(OLD).read_bytes() == before
 
 
@@ -157,7 +162,7 @@ def test_a_full_boot_is_an_error_and_the_old_kernel_stays(target: Target) -> Non
         assert done.returncode == 1
         assert "cannot write" in done.stderr
         assert "free on" in done.stderr
-    assert [path.name for path in (target.boot / "xen").iterdir()] == [f"vmlinuz-{OLD}"]
+    assert target.all_ready() == [f"vmlinuz-{OLD}"]
     assert target.ready(OLD).read_bytes() == before
 
 
@@ -230,6 +235,14 @@ def test_shellcheck_finds_nothing(name: str) -> None:
     assert script.startswith("#!/bin/sh\n")
     done = subprocess.run(["shellcheck", "-"], input=script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_grub_xen_is_installed_where_the_installer_took_another(tmp_path: Path) -> None:
+    one = guest()
+    root = installer(tmp_path, rendered(one).files, one)
+    (root.target / "boot/xen/pvboot-x86_64.elf").unlink()
+    root.run("/domu/late.sh")
+    assert ["apt-install", "grub-xen"] in root.calls
 
 
 def test_other_guests_have_no_hook() -> None:
