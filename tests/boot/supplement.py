@@ -34,8 +34,19 @@ from tests.boot.prober import checkpoint_udebs
 ARCH = "amd64"
 # Which suite's udebs stand in, where a mirror lacks a suite's own.
 OTHER = {"bookworm": "trixie", "trixie": "bookworm"}
-# What an installation on a virtio disk needs of the kernel's modules.
-MODULES = ("virtio_blk", "ext4", "crc32c_generic", "loop", "md-mod", "raid1", "dm-mod", "dm-mirror", "dm-snapshot")
+# What an installation on a virtio disk, or on a disk of Xen's, needs of the kernel's modules.
+MODULES = (
+    "virtio_blk",
+    "xen-blkfront",
+    "ext4",
+    "crc32c_generic",
+    "loop",
+    "md-mod",
+    "raid1",
+    "dm-mod",
+    "dm-mirror",
+    "dm-snapshot",
+)
 # Libraries and programs of udebs that a mirror may lack, from the packages of the installed system.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "e2fsprogs-udeb": ("e2fsprogs", "libext2fs2", "libext2fs2t64", "libss2", "libcom-err2"),

@@ -35,6 +35,8 @@ def domu(standing: Standing) -> str:
 
 
 @pytest.fixture(scope="session")
-def bench(standing: Standing, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """The guests' volumes."""
-    return Bench(standing, tmp_path_factory.mktemp("boots"))
+def bench(standing: Standing) -> Bench:
+    """The guests' volumes; consoles are kept in the lab's folder."""
+    folder = standing.folder / "boots"
+    folder.mkdir(exist_ok=True)
+    return Bench(standing, folder)
