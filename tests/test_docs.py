@@ -57,7 +57,11 @@ def test_commands_in_the_documentation_exist(line: str) -> None:
             command = found
     assert command.name != "domu" or "--" in line, f"no such command: {line}"
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    unknown = {word.split("=")[0] for word in shlex.split(line) if word.startswith("--")} - known - {"--site", "--help"}
+    unknown = (
+        {word.split("=")[0] for word in shlex.split(line, comments=True) if word.startswith("--")}
+        - known
+        - {"--site", "--help"}
+    )
     assert not unknown, f"{line}: {unknown}"
 
 

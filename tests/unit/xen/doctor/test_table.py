@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_the_page_has_the_table(request: pytest.FixtureRequest) -> None:
 def test_every_row_is_whole_and_has_its_line_in_the_findings(check: Check) -> None:
     assert all([check.subject, check.looks_at, check.trouble, check.mend])
     assert f"| {check.code} | {check.trouble} | {check.mend} |\n" in (DOCS / "findings.md").read_text()
+
+
+def test_every_fix_has_its_line() -> None:
+    sources = (DOCS.parent / "builder/xen/doctor").glob("*.py")
+    names = {name for path in sources for name in re.findall(r'\bFix\(\s*"([a-z-]+)"', path.read_text())}
+    _head, part = (DOCS / "doctor.md").read_text().split("| mend | does |\n|---|---|\n")
+    assert set(re.findall(r"^\| ([a-z-]+) \|", part.split("\n\n")[0], re.MULTILINE)) == names
 
 
 def test_codes_are_in_order_and_not_used_twice() -> None:
