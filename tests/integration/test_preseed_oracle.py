@@ -10,13 +10,16 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builder.preseed.installer_log import read_answers
 from builder.profile.model import Guest
+from builder.xen.adopt.adoption import adopt
+from tests.adoption import evidence_of
 from tests.guests import FULL, HOSTILE, answers, guest, rendered, sample_guests
 from tests.media import netboot_media
 
@@ -156,3 +159,17 @@ def test_the_installers_shell_can_read_every_script_and_has_its_programs(one: Gu
             assert (done.returncode, done.stderr) == (0, ""), path
     for program in ("logger", "cat", "cp", "cut", "sed", "mkdir", "rm", "chroot", "in-target"):
         assert initrd.run(f"command -v {program}").returncode == 0, program
+
+
+def test_an_adoption_reads_the_installers_own_database(initrd: Initrd) -> None:
+    """questions.dat, as the installer writes it, tells an adoption what the preseed told the installer."""
+    one = Guest.model_validate({**FULL, "media": "netboot", "suite": initrd.suite})
+    text = rendered(one).text
+    assert initrd.load(text)[0] == 0
+    database = (initrd.root / "var/lib/cdebconf/questions.dat").read_text()
+    from_database, from_preseed = (
+        adopt(replace(evidence_of(one), answers=read_answers(answered, "test"))) for answered in (database, text)
+    )
+    assert from_database.values() == from_preseed.values()
+    assert from_database.values()["timezone"] == "Europe/Berlin"
+    assert "$6$" not in str(read_answers(database, "test"))
