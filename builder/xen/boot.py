@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from builder.errors import BuilderError
-from builder.findings import Finding
+from builder.findings import Finding, Severity
 from builder.profile.model import Guest
 from builder.xen.boot_facts import BootFacts, assumed_facts
 from builder.xen.boot_matrix import AUTO, METHODS, WAYS, Boot, Verdict, boot_matrix, judge
@@ -105,11 +105,16 @@ def check_boot(guest: Guest, facts: BootFacts | None = None, kernel: Kernel | No
 
 
 def check_hook(guest: Guest, carried: Collection[str]) -> Iterator[Finding]:
-    """Whether the initrd's files (`carried`, by path) have what the installed guest needs to start by its method."""
-    if choose(guest).chosen and needs_hook(guest) and not set(HOOK_FILES) <= set(carried):
+    """Whether the initrd's files (`carried`, by path) have what the installed guest needs to start by its method.
+
+    A warning where its first kernel needs no hook, and only an upgrade to the next Debian would.
+    """
+    chosen = choose(guest).chosen
+    if chosen and needs_hook(guest) and not set(HOOK_FILES) <= set(carried):
         message = "the templates lay no kernel hook, without which GRUB for PV guests cannot read Debian 13's kernels"
         hint = 'write {% include "pv-kernel.j2" %} into the template of your own, or write type: pvh'
-        yield Finding("X106", message, hint, guest=guest.name)
+        severity = Severity.ERROR if chosen.hook else Severity.WARNING
+        yield Finding("X106", message, hint, severity=severity, guest=guest.name)
 
 
 def installed_line(guest: Guest) -> str:

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 import pytest
 
+from builder.errors import BuilderError
+from builder.findings import Severity
 from builder.profile.model import Arch, GuestType, Suite
 from builder.profile.rules import BOOTLOADERS
-from builder.xen.boot import LONGEST_LINE, boot_of, check_boot, check_hook, choose, installed_line, needs_hook
+from builder.xen.boot import LONGEST_LINE, advise, boot_of, check_boot, check_hook, choose, installed_line, needs_hook
 from builder.xen.boot_facts import BootFacts, Need, Told, assumed_facts, unpacks_by, usual_unpacks
 from builder.xen.boot_matrix import AUTO, METHODS, NEEDS, WAYS
 from builder.xen.config import quoted, render_install_config, render_run_config
@@ -160,9 +162,22 @@ def test_what_cannot_start_is_found(changes: dict[str, Any], code: str) -> None:
 
 def test_templates_without_the_hook_are_found() -> None:
     (finding,) = check_hook(guest(), ["/domu/late.sh"])
-    assert finding.code == "X106"
+    assert (finding.code, finding.severity) == ("X106", Severity.ERROR)
+    (finding,) = check_hook(guest(suite="bookworm"), ["/domu/late.sh"])
+    assert (finding.code, finding.severity) == ("X106", Severity.WARNING)  # its own kernel needs none
     assert list(check_hook(guest(type="pvh"), [])) == []
     assert list(check_hook(guest(bootloader="pygrub"), [])) == []
+
+
+def test_pvh_is_advised_where_it_works() -> None:
+    for facts, kind, advised in ((dom0(), "pv", True), (dom0(without="hvm"), "pv", False), (dom0(), "pvh", False)):
+        one = guest(type=kind)
+        assert ("type: pvh" in advise(one, choose(one, facts))) is advised
+
+
+def test_a_run_config_of_what_auto_cannot_start_is_refused() -> None:
+    with pytest.raises(BuilderError, match="auto knows no way for pvh guests on arm64"):
+        render_run_config(guest(type="pvh", arch="arm64"))
 
 
 def test_a_verdict_on_a_kernel_names_its_version() -> None:
