@@ -13,6 +13,7 @@ from builder.host.dom0.reading import is_there, learnt, names_in, text_or_none
 from builder.host.lvm import read_storage
 from builder.host.run import Runner, run
 from builder.host.xl import list_domains, xen_info
+from builder.xen.autostart import plan_autostart
 from builder.xen.boot_facts import assumed_facts
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Dom0Facts, Role, Space
@@ -60,7 +61,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         links=network.links(root),
         sysctls={name: network.sysctl(root, name) for name in {*_SYSCTLS, *(one.name for one in needs.sysctls)}},
         tables=network.tables(runner),
-        files=_files(root),
+        files=_files(root, needs),
         packages=archive.packages(runner, ["debian-archive-keyring", "apt-cacher-ng"]),
         keyrings={path: archive.keyring(root, path) for path in needs.keyrings},
         clock=archive.clock(runner),
@@ -80,8 +81,10 @@ def _saved(root: Path, defaults: Fact[Mapping[str, str] | None]) -> Fact[tuple[s
     return names_in(root, folder).then(lambda names: names or ()) if folder else Known(())
 
 
-def _files(root: Path) -> Mapping[str, Fact[bool]]:
-    found = {path: is_there(root, path) for path in _SCRIPTS}
+def _files(root: Path, needs: Needs) -> Mapping[str, Fact[bool]]:
+    found = {
+        path: is_there(root, path) for path in (*_SCRIPTS, *(link.target for link in plan_autostart(needs.guests)))
+    }
     return found | {name: archive.program(root, name) for name in ("logrotate", *PROGRAMS, *DOM0_PROGRAMS)}
 
 

@@ -24,7 +24,7 @@ from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, ClockState, Skew
 from builder.xen.doctor.of_archive import REPORT
 
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 20.0  # seconds; a cacher fetches from afar first
 _BODY = 1 << 18  # bytes; a report page has 14 KiB
 _ACNG = "/etc/apt-cacher-ng"
 # apt-cacher-ng 3.7.4: what it moved since it was started; the second figure of the row is of its whole log.
@@ -79,17 +79,23 @@ def cacher(url: str, mirror: Mirror, suite: str) -> Cacher:
     `mirror` is that of the profiles: its URL leads through the cacher, or the cacher is its proxy.
     """
     parts = urlsplit(url)
-    place = (parts.hostname or "", parts.port or 80)
+    try:
+        place = (parts.hostname or "", parts.port or 80)
+    except ValueError:
+        return Cacher(shown(url), "", "", 0, "its URL has no sound port", here=False)
     here = is_loopback(place[0]) or place[0] == socket.gethostname()
     wanted = mirror.file(f"dists/{suite}/InRelease")
+    hidden = wanted.startswith("https:") and not mirror.cacher
     try:
-        release = _get(place, urlsplit(wanted).path if mirror.cacher else wanted)
+        release = _get(place, urlsplit(wanted).path if mirror.cacher else "/" if hidden else wanted)
         report = _get(place, f"/{REPORT}")
     except (OSError, http.client.HTTPException) as error:
         return Cacher(shown(url), "", "", 0, str(error), here=here)
     moved = ", ".join(f"{what} {amount}" for what, amount in _ROW.findall(report.body))
     date = _date(release.headers) or _date(report.headers)
-    return Cacher(shown(url), _name(report, release), moved, release.status, release.reason, here, date)
+    return Cacher(
+        shown(url), _name(report, release), moved, None if hidden else release.status, release.reason, here, date
+    )
 
 
 def _name(report: _Answer, release: _Answer) -> str:

@@ -91,13 +91,14 @@ class Hoard:
 class Cacher:
     """An apt-cacher: what it calls itself (empty: no answer), its report's figures, and what it made of a request.
 
-    `status`: of the mirror's InRelease by way of it, 0 when nothing came. `here`: it is on this machine.
+    `status`: of the mirror's InRelease by way of it, 0 when nothing came, None for https, which it does not look into.
+    `here`: it is on this machine.
     """
 
     url: str
     server: str
     report: str
-    status: int
+    status: int | None
     said: str
     here: bool
     date: datetime | None = None

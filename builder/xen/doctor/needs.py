@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
-from builder.units import Size
 from builder.xen.network.plan import NetworkPlan
 from builder.xen.network.sysctls import Sysctl
 
@@ -25,11 +24,6 @@ class Needs:
     keyrings: Mapping[str, frozenset[str]] = field(default_factory=lambda: {DEBIAN_KEYRING: frozenset()})
     folders: Mapping[str, str] = field(default_factory=dict)  # purpose (of_storage.LEAST) -> folder
     network: NetworkPlan | None = None  # where dom0.yaml has networks that fit the guests
-
-    @property
-    def memory(self) -> Size:
-        """Of all guests at once."""
-        return Size(sum(guest.memory.bytes for guest in self.guests))
 
     @property
     def bridges(self) -> dict[str, set[str]]:

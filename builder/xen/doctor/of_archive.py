@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -78,7 +79,7 @@ def _of_suite(keys: tuple[ArchiveKey, ...], suite: str, now: datetime, version: 
 def _any_living(path: str, keys: tuple[ArchiveKey, ...], now: datetime) -> Diagnosis:
     living = sum(key.is_live(now) for key in keys)
     if not living:
-        return wrong(f"{path}: every key has expired or was revoked", f"gpg --show-keys {path}")
+        return wrong(f"{path}: every key has expired or was revoked", f"gpg --show-keys {shlex.quote(path)}")
     return ok(f"{path}: {living} of {len(keys)} keys are good")
 
 
@@ -96,13 +97,18 @@ def judge_cacher(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
 def _judge_cacher(cacher: Cacher) -> Diagnosis:
     if not cacher.server:
         lines = ["systemctl status apt-cacher-ng"] if cacher.here else []
-        return wrong(f"nothing answers at {cacher.url}, the apt-cacher", *lines, f"curl --head {cacher.url}")
+        return wrong(
+            f"nothing answers at {cacher.url}, the apt-cacher", *lines, f"curl --head {shlex.quote(cacher.url)}"
+        )
     if "cacher" not in cacher.server.lower():
         return warn(f"at {cacher.url} answers {cacher.server}, no apt-cacher that domu knows")
+    if cacher.status is None:
+        return ok(f"{cacher.server} answers at {cacher.url}; the mirror is https, which it hands through unread")
     if cacher.status != 200:
         got = f"{cacher.status} {cacher.said}" if cacher.status else cacher.said
         return wrong(
-            f"{cacher.server} at {cacher.url} does not fetch from the mirror: {got}", f"curl {cacher.url}/{REPORT}"
+            f"{cacher.server} at {cacher.url} does not fetch from the mirror: {got}",
+            f"curl {shlex.quote(cacher.url)}/{REPORT}",
         )
     report = f"; {cacher.url}/{REPORT}: {cacher.report}" if cacher.report else ", its report page is off (ReportPage)"
     return ok(f"{cacher.server} at {cacher.url} fetches from the mirror{report}")
@@ -116,7 +122,7 @@ def _kept(facts: Dom0Facts) -> Iterator[Diagnosis]:
     free = f", {space.value.free.human} free" if isinstance(space, Known) else ""
     said = f"the cacher keeps {hoard.size.human} in {hoard.files} files{_ages(hoard)}{free}"
     if isinstance(space, Known) and space.value.free.bytes < 1 << 30:
-        yield warn(f"{said}: less than {Size(1 << 30).human}", f"df -h {hoard.folder}")
+        yield warn(f"{said}: less than {Size(1 << 30).human}", f"df -h {shlex.quote(hoard.folder)}")
     else:
         yield ok(said)
 

@@ -186,9 +186,11 @@ def judge_auto(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     absent = [link for name, link in links.items() if name not in started]
     if absent:
         verb = "do" if len(absent) > 1 else "does"
+        unmade = [name_of(link) for link in absent if not facts.has(link.target).get()]
+        later = f" (not installed yet: {', '.join(unmade)})" if unmade else ""
         yield warn(
-            f"{', '.join(map(name_of, absent))} {verb} not start with dom0, as autostart: true says",
-            *(f"mkdir -p {AUTO}; ln -s {link.target} {link.path}" for link in absent),
+            f"{', '.join(map(name_of, absent))} {verb} not start with dom0, as autostart: true says{later}",
+            *(f"mkdir -p {AUTO}; ln -s {link.target} {link.path}" for link in absent if facts.has(link.target).get()),
         )
     ours = [guest.name for guest in needs.guests]
     surplus = [name for name in dict.fromkeys(started) if name in ours and name not in links]
@@ -218,7 +220,7 @@ def judge_saved(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     if ours:
         yield warn(
             f"saved states of {', '.join(ours)} lie in {folder}: woken after a rebuild, they ruin the new volumes",
-            *(f"rm {folder}/{name}" for name in ours),
+            *(f"rm {shlex.quote(f'{folder}/{name}')}" for name in ours),
         )
     if not folder:
         yield ok("guests are shut down with dom0, not saved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
@@ -126,7 +127,7 @@ def judge_nftables(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
             yield warn(
                 f"the table {table.family} {table.name} drops what is forwarded unless a rule of its own lets it pass"
                 f" ({', '.join(table.drops)})",
-                f"nft list table {table.family} {table.name}",
+                shlex.join(["nft", "list", "table", table.family, table.name]),
             )
     names = ", ".join(f"{table.family} {table.name}" for table in foreign)
     if not ("nat" in needs.modes and not ours):

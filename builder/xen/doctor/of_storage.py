@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from builder.errors import BuilderError
@@ -108,7 +109,7 @@ def _judge_room(purpose: str, space: Space) -> Diagnosis:
     there = "" if space.exists else " (not made yet)"
     said = f"{purpose}: {space.free.human} free for {space.folder}{there}"
     if space.free.bytes < LEAST[purpose]:
-        return warn(f"{said}, less than {Size(LEAST[purpose]).human}", f"df -h {space.mount}")
+        return warn(f"{said}, less than {Size(LEAST[purpose]).human}", f"df -h {shlex.quote(space.mount)}")
     return ok(said)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from builder.errors import BuilderError
@@ -136,6 +137,8 @@ def judge_daemons(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
     """Do oxenstored or xenstored and xenconsoled run, and does xl get an answer?"""
     daemons = facts.daemons.get()
     stores = [name for name in ("oxenstored", "xenstored") if name in daemons]
+    if not stores and isinstance(facts.domains, Known):
+        stores = ["xenstore in a domain of its own"]  # init-xenstore-domain; xl would have had no answer without any
     if not stores:
         yield wrong("no xenstored runs, so xl can start nothing", "service xen start")
     if "xenconsoled" not in daemons:
@@ -180,11 +183,14 @@ def judge_console_log(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
         yield warn(f"guests' consoles are not kept in a log{unread}", *_lines(fix), fix=fix)
 
 
-def _log_consoles(text: str, settings: Mapping[str, str]) -> Fix:
-    old = settings.get("XENCONSOLED_ARGS", "")
-    words = [word for word in old.split() if not word.startswith("--log")]
-    value = " ".join([*words, "--log=guest", f"--log-dir={CONSOLES}"])
-    edit = Edit(XEN_DEFAULTS, text, set_variable(text, "XENCONSOLED_ARGS", value))
+def _log_consoles(text: str, settings: Mapping[str, str]) -> Fix | None:
+    """None where the arguments are the shell's to work out: they are left to a person."""
+    old = re.sub(r"--log(?:-dir)?(?:=|\s+)\S+", "", settings.get("XENCONSOLED_ARGS", ""))
+    value = " ".join([*old.split(), "--log=guest", f"--log-dir={CONSOLES}"])
+    try:
+        edit = Edit(XEN_DEFAULTS, text, set_variable(text, "XENCONSOLED_ARGS", value))
+    except ValueError:
+        return None
     return Fix(
         "consoles",
         "keep guests' consoles in a log",

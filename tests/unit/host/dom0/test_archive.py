@@ -73,6 +73,18 @@ def test_a_cacher_without_report_page_in_the_mirrors_url(tmp_path: Path) -> None
         assert seen.status in {200, 503}  # where localhost.localdomain has no address, the cacher says so
 
 
+def test_https_is_not_asked_of_a_cacher_that_cannot_look_into_it(tmp_path: Path) -> None:
+    with running_cacher(tmp_path / "acng") as cacher:
+        seen = archive.cacher(cacher.url, Mirror("https://mirror.example.org/debian"), "trixie")
+    assert seen.status is None
+    assert "apt-cacher" in seen.server.lower().replace(" ", "-")
+
+
+def test_a_proxy_without_a_sound_port() -> None:
+    seen = archive.cacher("http://cacher.example.org:99999", Mirror("http://mirror.example.org/debian"), "trixie")
+    assert (seen.server, seen.said) == ("", "its URL has no sound port")
+
+
 def test_where_nobody_listens() -> None:
     seen = archive.cacher(f"http://127.0.0.1:{free_port()}", Mirror("http://mirror.example.org/debian"), "trixie")
     assert (seen.server, seen.status) == ("", 0)

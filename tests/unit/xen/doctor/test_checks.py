@@ -185,8 +185,9 @@ ROWS: list[Row] = [
     ("D103", "unknown", lambda d: d.fails("xl info", "libxl: error: odd"), WEB1, "libxl: error: odd"),
     ("D103", "unknown", without_xen, WEB1, "it says nothing where no Xen runs"),
     ("D104", "ok", lambda _: None, WEB1, "oxenstored and xenconsoled run, and xl lists 1 domain"),
-    ("D104", "wrong", lambda d: d.runs("xenconsoled"), WEB1, "no xenstored runs"),
+    ("D104", "wrong", all_of(lambda d: d.runs("xenconsoled"), lambda d: d.fails("xl list --verbose", "xenstore: no")), WEB1, "no xenstored runs"),
     ("D104", "wrong", lambda d: d.runs("oxenstored"), WEB1, "xenconsoled does not run"),
+    ("D104", "ok", lambda d: d.runs("xenconsoled"), WEB1, "xenstore in a domain of its own"),
     ("D104", "unknown", lambda d: d.fails("xl list --verbose", "permission denied"), WEB1, "root only"),
     ("D105", "ok", lambda _: None, WEB1, "the toolstack is xl"),
     ("D105", "wrong", lambda d: d.write("/etc/default/xen", "TOOLSTACK=xm\n"), WEB1, "TOOLSTACK is 'xm'"),
@@ -267,7 +268,7 @@ ROWS: list[Row] = [
     ("D116", "unknown", lambda d: d.fails("systemctl", "Failed to connect to bus"), WEB1, "Failed to connect to bus"),
     ("D117", "ok", lambda _: None, AUTO1, "in this order: web1"),
     ("D117", "ok", lambda d: d.remove("/etc/xen/auto/010-web1.cfg"), WEB1, "in this order: none"),
-    ("D117", "warn", lambda _: None, AUTO2, "db1 does not start with dom0, as autostart: true says"),
+    ("D117", "warn", lambda _: None, AUTO2, "db1 does not start with dom0, as autostart: true says (not installed yet: db1)"),
     ("D117", "warn", lambda _: None, WEB1, "web1: started with dom0, though autostart is false"),
     ("D117", "warn", db1_last, AUTO2, "which is db1, web1"),
     ("D117", "wrong", lambda d: d.remove("/etc/xen/web1.cfg"), WEB1, "010-web1.cfg leads to /etc/xen/web1.cfg"),
@@ -347,6 +348,7 @@ def cachers(*found: Cacher, hoard: Fact[Hoard | None] = Known(HOARD)) -> Callabl
         ("D133", "warn", cachers(replace(CACHER, server="nginx")), "answers nginx, no apt-cacher"),
         ("D133", "ok", cachers(replace(CACHER, report="")), "its report page is off"),
         ("D133", "wrong", cachers(replace(CACHER, status=503, said="DNS error")), "does not fetch from the mirror: 503 DNS error"),
+        ("D133", "ok", cachers(replace(CACHER, status=None)), "the mirror is https"),
         ("D133", "unknown", told(cachers=Unknown("no mirror")), "no mirror"),
         ("D133", "unknown", cachers(CACHER, hoard=Unknown("cannot be read")), "cannot be read"),
         ("D134", "ok", told(), "agrees with mirror.example.org (0 s)"),
@@ -399,5 +401,7 @@ def test_links_that_start_guests_are_read_below_the_root(tmp_path: Path) -> None
 
 
 def test_a_link_that_is_missing_is_made_by_the_line_to_paste(tmp_path: Path) -> None:
-    (one,) = [one for one in diagnose(good_dom0(tmp_path), AUTO2) if one.code == "D117" and one.mend]
+    made = good_dom0(tmp_path)
+    made.write("/var/lib/domu/db1/db1.cfg", guest_config("db1"))
+    (one,) = [one for one in diagnose(made, AUTO2) if one.code == "D117" and one.mend]
     assert one.mend == ("mkdir -p /etc/xen/auto; ln -s /var/lib/domu/db1/db1.cfg /etc/xen/auto/010-db1.cfg",)

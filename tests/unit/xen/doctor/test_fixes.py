@@ -74,6 +74,22 @@ def test_consoles_are_kept_from_the_next_start(tmp_path: Path) -> None:
     assert not any("restart" in word for command in fix.commands for word in command)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", "--log=guest --log-dir=/var/log/xen/console"),
+        ("--log none --timestamp=all", "--timestamp=all --log=guest --log-dir=/var/log/xen/console"),
+        ("--log-dir /srv --log=hv", "--log=guest --log-dir=/var/log/xen/console"),
+        ("$MORE", None),
+    ],
+)
+def test_other_arguments_stay(tmp_path: Path, old: str, new: str | None) -> None:
+    made = good_dom0(tmp_path)
+    made.write("/etc/default/xen", f'XENCONSOLED_ARGS="{old}"\n')
+    fix = fixes_of(made).get("consoles")
+    assert (fix.edits[0].after if fix else None) == (new and f'XENCONSOLED_ARGS="{new}"\n')
+
+
 def test_rotation_is_what_logrotate_takes(tmp_path: Path) -> None:
     made = good_dom0(tmp_path)
     made.remove("/etc/logrotate.d/consoles")
