@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -54,10 +56,10 @@ class Decision:
         return any(isinstance(step, RemoveVolume | FinishVolume) for step in self.steps)
 
 
-def decide(wish: VolumeWish, group: VolumeGroup, facts: StorageFacts, terms: Terms) -> Decision:
-    """The decision for one wish; `group` is the one that it names, there and sound."""
+def decide(wish: VolumeWish, group: VolumeGroup, same: Sequence[LogicalVolume], terms: Terms) -> Decision:
+    """The decision for one wish. `group`: the one that it names, there and sound; `same`: all that have its tags."""
     found = group.find(wish.name)
-    if problem := _elsewhere(wish, facts):
+    if problem := _elsewhere(wish, same):
         return Decision(wish, "refuse", found, findings=(problem,))
     if found is None:
         return Decision(wish, "create", steps=(_create(wish, group),))
@@ -76,27 +78,25 @@ def ours(volume: LogicalVolume) -> bool:
     return any(tag == MARK or tag.startswith(f"{MARK}.") for tag in volume.tags)
 
 
-def labelled(facts: StorageFacts) -> Iterator[tuple[LogicalVolume, Label]]:
-    """Every volume with tags of ours that make sense."""
+def labelled(facts: StorageFacts) -> Mapping[Label, Sequence[LogicalVolume]]:
+    """The volumes with tags of ours that make sense."""
+    found: defaultdict[Label, list[LogicalVolume]] = defaultdict(list)
     for volume in facts.volumes():
-        try:
-            label = Label.read(volume.tags)
-        except ValueError:
-            continue  # what cannot be read is refused where a wish meets it
-        if label:
-            yield volume, label
+        with suppress(ValueError):  # what cannot be read is refused where a wish meets it
+            if label := Label.read(volume.tags):
+                found[label].append(volume)
+    return found
 
 
-def _elsewhere(wish: VolumeWish, facts: StorageFacts) -> Finding | None:
+def _elsewhere(wish: VolumeWish, same: Sequence[LogicalVolume]) -> Finding | None:
     """Volumes with the wish's own tags under other names."""
-    same = [volume for volume, label in labelled(facts) if label == wish.label]
     if len(same) > 1:
         paths = ", ".join(sorted(volume.path for volume in same))
         tags = " ".join(f"--deltag {tag}" for tag in sorted(wish.tags))
         hint = f"take the tags from the one that it is not: lvchange {tags} GROUP/NAME"
         return _finding("V115", wish, f"several volumes are tagged as {wish.label}: {paths}", hint)
     if same and same[0].path != wish.path:
-        (volume,) = same
+        volume = same[0]
         message = f"{wish.label} is called {volume.path}, and the profile calls it {wish.path}"
         if volume.group != wish.group:
             return _finding("V114", wish, message, f"write volume_group: {volume.group}, or move what it holds")

@@ -5,13 +5,15 @@ Facts in, plan out. Nothing of a run is touched when one of its wishes is refuse
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.errors import BuilderError
 from builder.findings import Finding, Findings, Severity
-from builder.storage.facts import StorageFacts
+from builder.storage.facts import LogicalVolume, StorageFacts
 from builder.storage.judge import Decision, Purpose, Terms, decide, labelled
+from builder.storage.labels import Label
 from builder.storage.pools import PoolUse, check_pools, measure_pools
 from builder.storage.room import GroupUse, check_groups, check_room, measure_groups
 from builder.storage.steps import Step
@@ -83,8 +85,11 @@ def plan_storage(
     for name, finding in check_groups(facts, wanted):
         sound.pop(name, None)
         findings.add(finding)
+    labels = labelled(facts)
     decisions = tuple(
-        decide(wish, sound[wish.group], facts, terms) if wish.group in sound else Decision(wish, "refuse")
+        decide(wish, sound[wish.group], labels.get(wish.label, ()), terms)
+        if wish.group in sound
+        else Decision(wish, "refuse")
         for wish in wanted
     )
     for decision in decisions:
@@ -92,22 +97,22 @@ def plan_storage(
     groups, pools = measure_groups(facts, decisions), measure_pools(facts, decisions)
     findings.extend(check_room(groups, decisions))
     findings.extend(check_pools(facts, pools, decisions))
-    findings.extend(_orphans(facts, wanted))
+    findings.extend(_orphans(labels, wanted))
     findings.extend(_unused_adoptions(decisions, terms))
     return StoragePlan(purpose, decisions, tuple(findings), groups, pools)
 
 
 def _refuse_twins(wishes: Sequence[VolumeWish]) -> None:
-    paths = [wish.path for wish in wishes]
-    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+    counts = Counter(wish.path for wish in wishes)
+    if twice := sorted(path for path, count in counts.items() if count > 1):
         raise BuilderError(f"{twice[0]} is wished for twice", "give one of them another name")
 
 
-def _orphans(facts: StorageFacts, wishes: Sequence[VolumeWish]) -> Iterable[Finding]:
+def _orphans(labels: Mapping[Label, Sequence[LogicalVolume]], wishes: Sequence[VolumeWish]) -> Iterable[Finding]:
     guests = {wish.guest for wish in wishes}
     wished = {wish.label for wish in wishes}
-    for volume, label in labelled(facts):
-        if label.guest in guests and label not in wished:
+    for label, volumes in labels.items():
+        for volume in volumes if label.guest in guests and label not in wished else ():
             message = f"{volume.path} is tagged as {label}, which the profile does not have; it is left alone"
             hint = f"if nobody needs it: lvremove {volume.path}"
             yield Finding("V117", message, hint, severity=Severity.NOTE, guest=label.guest)
