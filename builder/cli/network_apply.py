@@ -140,7 +140,9 @@ def _tell(done: Done, wish: Wish, *, json: bool) -> int:
     end = done.ending
     if json:
         ended = (end.outcome, end.reason, end.problems) if end else None
-        typer.echo(json_text.dumps(done_data(done.diff, (), done.trial.id if done.trial else None, ended), indent=2))
+        typer.echo(
+            json_text.dumps(done_data(done.diff, done.findings, done.trial.id if done.trial else None, ended), indent=2)
+        )
     elif not done.diff:
         typer.echo("nothing to do: dom0's network is as planned")
     elif end:

@@ -20,6 +20,7 @@ from builder.xen.stanzas import commented, stanzas_of
 # nftables tables that are ours; no other is ever named to nft.
 TABLES = (("inet", "domu"), ("bridge", "domu"))
 _STATEMENT = re.compile(r"(?:(?:add|delete|destroy|flush) )?table (inet|bridge|ip|ip6|arp|netdev) (\S+)(?: \{)?")
+_ELEMENTS = re.compile(r"\{ ([^{}\n]+) \}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +252,11 @@ def check_ruleset(text: str) -> None:
         depth += words.count("{") - words.count("}")
     if depth:
         raise BuilderError("the ruleset's braces do not match")
+
+
+def in_order(listing: str) -> str:
+    """What nft prints of a table, with sets in alphabetical order: the kernel's own differs from load to load."""
+    return _ELEMENTS.sub(lambda found: "{ " + ", ".join(sorted(found[1].split(", "))) + " }", listing)
 
 
 def without_tables() -> str:

@@ -15,6 +15,7 @@ from builder.xen.live import FOREVER, Address, Link, Live, Route
 
 # Kinds that are made by a command and gone with one; all others are hardware, or somebody's.
 MADE = {"bridge", "vlan"}
+_NO_MAC = "00:00:00:00:00:00"  # of a bridge that lost its last port
 # With its family said by the destination, a route needs no option of `ip`, which a batch has only one of.
 _SHOWN_AS = {"default": {4: "0.0.0.0/0", 6: "::/0"}}
 
@@ -37,8 +38,10 @@ def steps(now: Live, target: Live, scope: AbstractSet[str]) -> Round:
     links = [
         *_deletions(now, target, scope),
         *_additions(now, target, scope),
+        # Before a link goes down, as its IPv6 addresses go with it.
+        *_addresses_away(now, target, scope),
         *_settings(now, target, scope),
-        *_addresses(now, target, scope),
+        *_addresses_new(now, target, scope),
     ]
     return Round(tuple(links), (*_routes(now, target, scope), *_proxies(now, target, scope)))
 
@@ -76,7 +79,7 @@ def _settings(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]
             yield f"link set dev {link.name} " + (f"master {link.master}" if link.master else "nomaster")
     for link in sorted(wanted, key=lambda link: link.kind):  # hardware, then bridges, then VLANs
         seen = now.links.get(link.name, blank)
-        if link.mac and link.mac != seen.mac:
+        if link.mac not in {None, _NO_MAC, seen.mac}:
             yield f"link set dev {link.name} address {link.mac}"
         if link.mtu and link.mtu != seen.mtu:
             yield f"link set dev {link.name} mtu {link.mtu}"
@@ -84,14 +87,18 @@ def _settings(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]
             yield f"link set dev {link.name} {'up' if link.up else 'down'}"
 
 
-def _addresses(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:
+def _addresses_away(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:
+    """The last first: with the first of a network the kernel takes its others away (promote_secondaries)."""
+    for name in sorted(scope & target.links.keys() & now.links.keys()):
+        wants = {one.key for one in target.links[name].addresses}
+        for one in reversed(now.links[name].addresses):
+            if one.key not in wants:
+                yield f"address delete {_spelt(one)} dev {name}"
+
+
+def _addresses_new(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:
     for name in sorted(scope & target.links.keys()):
-        has = {one.key: one for one in now.links[name].addresses} if name in now.links else {}
-        wants = {one.key: one for one in target.links[name].addresses}
-        for key in [key for key in has if key not in wants]:
-            yield f"address delete {_spelt(has[key])} dev {name}"
-    for name in sorted(scope & target.links.keys()):
-        has = {one.key: one for one in now.links[name].addresses} if name in now.links else {}
+        has = {one.key for one in now.links[name].addresses} if name in now.links else set()
         for one in target.links[name].addresses:
             if one.key not in has:
                 yield f"address add {_spelt(one)}{_more(one)} dev {name}"

@@ -77,7 +77,7 @@ def _carry_out(hands: Hands, change: Change) -> None:
     """Rules first: nothing is forwarded without them. Forwarding itself comes last."""
     if change.ruleset is not None:
         load_rules(hands.runner, change.ruleset)
-    _reach(hands.runner, change.target.live, change.target.scope)
+    reach(hands.runner, change.target.live, change.target.scope)
     for argv in change.extra:
         answer(hands.runner, argv)
     for name, value in change.sysctls.items():
@@ -98,8 +98,11 @@ def load_rules(runner: Runner, ruleset: str) -> None:
         raise BuilderError(f"nft refuses the rules: {complaint}", "none of them was loaded; please report this")
 
 
-def _reach(runner: Runner, target: Live, scope: frozenset[str], *, whatever: bool = False) -> None:
-    """Look, do what is left to do, and look again, until nothing is; `whatever` goes on after a step that fails."""
+def reach(runner: Runner, target: Live, scope: frozenset[str], *, whatever: bool = False) -> None:
+    """Look, do what is left to do, and look again, until nothing is; `whatever` goes on after a step that fails.
+
+    BuilderError when a step fails, or when the interfaces do not become what they should.
+    """
     complaint = ""
     for _ in range(_ROUNDS):
         todo = steps(look_live(runner), target, scope).lines
@@ -134,7 +137,7 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
 
 
 def _interfaces_back(runner: Runner, trial: Trial) -> None:
-    _reach(runner, trial.before.live, trial.scope, whatever=True)
+    reach(runner, trial.before.live, trial.scope, whatever=True)
 
 
 def _rules_back(runner: Runner, trial: Trial) -> None:

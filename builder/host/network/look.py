@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.host.run import Runner, as_line
-from builder.xen.change import TABLES, Seen
+from builder.xen.change import TABLES, Seen, in_order
 from builder.xen.live import LOOK_ADDRESSES, LOOK_LINKS, LOOK_PROXIES, LOOK_ROUTES, Live
 
 _SYSCTLS = Path("/proc/sys")
@@ -31,12 +31,12 @@ def look_live(runner: Runner) -> Live:
 
 
 def look_tables(runner: Runner) -> dict[str, str | None]:
-    """Our nftables tables, `FAMILY NAME` -> what `nft list table` prints."""
+    """Our nftables tables, `FAMILY NAME` -> what `nft list table` prints, with the elements of sets in order."""
     there = {
         tuple(line.split()[1:3]) for line in answer(runner, ("nft", "list", "tables")).splitlines() if line.strip()
     }
     return {
-        f"{family} {name}": answer(runner, ("nft", "--stateless", "list", "table", family, name))
+        f"{family} {name}": in_order(answer(runner, ("nft", "--stateless", "list", "table", family, name)))
         if (family, name) in there
         else None
         for family, name in TABLES
