@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -89,3 +90,22 @@ def test_xen_is_looked_for(files: dict[str, str], tmp_path: Path, *, xen: bool, 
     found = look_for_xen(tmp_path)
     assert (found.xen, found.dom0, is_dom0(tmp_path)) == (xen, dom0, dom0)
     assert found.why
+
+
+@pytest.mark.skipif(look_for_xen().xen, reason="Xen runs below this machine")
+@pytest.mark.skipif(shutil.which("xl") is None, reason="xl is not installed: apt-get install xen-utils-common")
+def test_the_real_xl_of_a_machine_without_xen_is_understood() -> None:
+    with pytest.raises(BuilderError, match="no Xen runs here"):
+        list_domains(run)
+
+
+@pytest.mark.parametrize("xl", sorted(Path("/usr/lib").glob("xen-*/bin/xl")), ids=str)
+@pytest.mark.skipif(look_for_xen().xen, reason="Xen runs below this machine")
+def test_xl_without_debians_wrapper_is_understood_too(xl: Path) -> None:
+    def runner(
+        argv: Sequence[str], *, stdin: bytes = b"", limit: float = 60, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        return run([str(xl), *argv[1:]], stdin=stdin, limit=limit, env=env)
+
+    with pytest.raises(BuilderError, match="no Xen runs here"):
+        list_domains(runner)
