@@ -33,7 +33,10 @@ def read_storage(runner: Runner = run, root: Path = Path("/")) -> StorageFacts:
 
 
 def settle(runner: Runner = run) -> None:
-    """Wait until udev has looked at the volumes that changed: while it does, they count as open (udevadm(8))."""
+    """Wait until udev has looked at the volumes that changed (udevadm(8)).
+
+    While it does, they count as open, and behind lvcreate the link below /dev may be missing: seen on a slow dom0.
+    """
     with suppress(BuilderError):  # no udev, no wait
         runner(("udevadm", "settle", "--timeout=30"))
 
@@ -100,6 +103,8 @@ def _complaint(done: Completed) -> str:
 
 
 def _run(command: Command, runner: Runner) -> None:
+    if command[-1].startswith("/dev/"):
+        settle(runner)
     done = runner(command, limit=_LIMITS.get(command[0], LIMIT))
     if done.status != 0:
         hint = f"when it is mended, run this again: it goes on from there. The command was: {as_line(command)}"
