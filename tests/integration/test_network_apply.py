@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ import pytest
 from builder.cli import app
 from builder.host.network.journal import Journal
 from builder.host.network.look import look
-from builder.host.run import run
+from builder.host.run import Completed, run, start_detached
+from builder.host.site import Site
+from builder.progress import Silence
+from builder.workflows.network_apply import Wish, apply, hands_at
 from builder.xen.change import Seen
 from builder.xen.network.places import HOOK, RULES
 from tests.netns import EVERYWHERE, FAR4, FAR6, Namespace, world
@@ -457,3 +460,28 @@ def test_a_public_address_on_the_interface_itself(machine: Machine) -> None:
     (held_still,) = seen(machine).live.links["eth0"].addresses
     assert (held_still.local, held_still.broadcast) == ("192.0.2.44", "192.0.2.255")
     assert 3000 < held_still.valid <= 3600
+
+
+def test_where_systemd_runs_the_watcher_is_a_unit_of_its(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no systemd in a namespace: what it is asked to start is started in its place."""
+    asked: list[list[str]] = []
+
+    def runner(argv: Sequence[str], **more: Any) -> Completed:
+        if argv[0] != "systemd-run":
+            return run(argv, **more)
+        asked.append(list(argv))
+        start_detached(argv[argv.index(sys.executable) :], log=machine.root / "unit.log")
+        return Completed(tuple(argv), 0, b"", b"")
+
+    monkeypatch.setattr("builder.host.network.watch._SYSTEMD", machine.root.parent)
+    monkeypatch.setattr("builder.host.network.watch._FIRST", Path("/proc/self/ns/net"))
+    before = seen(machine)
+    wish = Wish(within=1)
+    with machine.dom0.inside():
+        done = apply(Site(machine.site), hands_at(machine.root, runner), wish, Silence(), lambda _diff: None)
+    assert done.trial
+    (argv,) = asked
+    assert argv[1] == f"--unit=domu-network-{done.trial.id}"
+    assert {"--collect", "--service-type=exec"} < set(argv)
+    until(lambda: journal(machine).last())
+    assert seen(machine) == before

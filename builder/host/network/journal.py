@@ -145,18 +145,18 @@ class Journal:
     def applied(self) -> Applied:
         """What is in force; nothing where there never was a change."""
         data = self._read("applied.json")
-        return _understood("applied.json", lambda: _applied(data)) if data else Applied()
+        return _understood("applied.json", lambda: _applied(data)) if data is not None else Applied()
 
     def keep_applied(self, applied: Applied) -> None:
         """Remember that it is in force now; what was before it is kept as previous.json."""
-        if data := self._read("applied.json"):
+        if (data := self._read("applied.json")) is not None:
             self._write("previous.json", data)
         self._write("applied.json", applied_data(applied))
 
     def trial(self) -> Trial | None:
         """The change that is not over, if there is one."""
         data = self._read("trial.json")
-        return _understood("trial.json", lambda: Trial.from_data(data)) if data else None
+        return _understood("trial.json", lambda: Trial.from_data(data)) if data is not None else None
 
     def keep_trial(self, trial: Trial) -> None:
         """Durable before anything is done."""
@@ -170,7 +170,9 @@ class Journal:
     def last(self) -> Ending | None:
         """How the last change ended."""
         data = self._read("last.json")
-        return Ending(**{**data, "problems": tuple(data["problems"])}) if data else None
+        if data is None:
+            return None
+        return _understood("last.json", lambda: Ending(**{**data, "problems": tuple(data["problems"])}))
 
     @contextmanager
     def locked(self, *, wait: bool = False) -> Iterator[None]:
@@ -221,7 +223,9 @@ class Journal:
             return None
         except (OSError, ValueError) as error:
             raise BuilderError(f"{self.folder / name} cannot be read: {error}", "look at it; domu wrote it") from error
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            raise BuilderError(f"{self.folder / name} is not what domu writes", "look at it; nothing was touched")
+        return found
 
     def _write(self, name: str, data: Mapping[str, Any]) -> None:
         write_atomic(self._folder() / name, f"{json.dumps(data, indent=1)}\n".encode(), mode=0o600)

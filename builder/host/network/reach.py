@@ -31,7 +31,7 @@ class Neighbour:
         """`192.0.2.1`, `mirror.example.org:80`, `[2001:db8::1]:80`; ValueError for anything else."""
         if match := re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9][A-Za-z0-9.-]*)):([0-9]{1,5})", text, re.ASCII):
             return cls(match[1] or match[2], int(match[3]))
-        if re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", text, re.ASCII):
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:]*:[0-9a-fA-F:.]*", text, re.ASCII):
             return cls(text)
         raise ValueError(f"{text!r} is no host and no HOST:PORT")
 
