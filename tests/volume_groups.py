@@ -1,4 +1,4 @@
-"""Real volume groups on loop devices, for the real LVM tools; this machine's own LVM neither sees nor is touched by them.
+"""Real volume groups on loop devices, for the real LVM tools; the commands here meet no other volume group.
 
 Where the kernel has no device mapper (containers, small virtual machines) the tools work on metadata alone. What the
 kernel would add is then stood in for: volumes count as active, and a volume's device is a loop device over its extents.
