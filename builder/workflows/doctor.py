@@ -141,9 +141,11 @@ def _newest_release(site: Site | None) -> Fact[datetime | None]:
     if site is None:
         return Known(None)
     store = Store(site.cache)
-    notes = [store.note("release", path.stem) for path in (site.cache / "notes/release").glob("*.json")]
     try:
+        notes = [store.note("release", path.stem) for path in (site.cache / "notes/release").glob("*.json")]
         dates = [datetime.fromisoformat(note["date"]) for note in notes if note]
+    except OSError as error:
+        return Unknown(f"the cache's notes of Releases cannot be read: {error.strerror}")
     except (KeyError, TypeError, ValueError) as error:
         return Unknown(f"the cache's notes of Releases are not understood: {error}")
     return Known(max(dates, default=None))

@@ -18,9 +18,12 @@ from builder.xen.doctor.facts import Hoard, Space
 def space(runner: Runner, root: Path, folder: str) -> Fact[Space]:
     """The file system that the folder is on, or will be once it is made."""
     path = below(root, folder)
-    exists = path.exists()
-    while not path.exists() and path != root:
-        path = path.parent
+    try:
+        exists = path.exists()
+        while not path.exists() and path != root:
+            path = path.parent
+    except OSError as error:  # Python 3.11's exists() raises what is no answer, as where a folder is closed to us
+        return Unknown(f"{folder} cannot be looked at: {error.strerror}")
     listed = said(runner, ["df", "--block-size=1", "--output=size,avail,target", str(path)])
     return listed.then(lambda text: _space(folder, text, exists=exists))
 

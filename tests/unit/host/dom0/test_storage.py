@@ -43,6 +43,13 @@ def test_room_by_the_real_df(tmp_path: Path) -> None:
     assert Path(here.mount).is_mount()
 
 
+def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    # A closed folder is open to root, who runs tests, too; a name too long is closed to all.
+    seen = storage.space(run, tmp_path, f"/{'x' * 300}")
+    assert isinstance(seen, Unknown)
+    assert seen.why.endswith("cannot be looked at: File name too long")
+
+
 @pytest.mark.parametrize("said", ["", "1B-blocks Avail Mounted on\n", "head\n- - /\n"])
 def test_df_that_is_not_understood(tmp_path: Path, said: str) -> None:
     made = MadeUp(tmp_path)
