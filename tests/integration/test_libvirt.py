@@ -14,6 +14,8 @@ from builder.xen.config import installer_line, render_install_config, render_run
 from tests.guests import GUESTS, guest, sample_guests
 from tests.libvirt import Libvirt, find_libvirt
 
+pytestmark = pytest.mark.network
+
 TYPES = {"pv": "linux", "pvh": "xenpvh", "hvm": "hvm"}
 FIXED = {"address": "203.0.113.7/32", "gateway": "192.0.2.1"}
 VARIANTS: dict[str, dict[str, Any]] = {
