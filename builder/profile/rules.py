@@ -269,6 +269,7 @@ GUEST_RULES: tuple[Rule, ...] = (
     _carried,
     rules_run.limits,
     rules_run.screen,
+    rules_run.folder,
     rules_run.start,
 )
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from builder.findings import Finding, Severity
 from builder.profile.model import Guest
 
+NETWORK_STATE = "/var/lib/domu/network"
+
 
 def limits(guest: Guest) -> Iterator[tuple[str, Finding]]:
     """What can be raised to less than it begins with, or capped above all it has."""
@@ -32,6 +34,13 @@ def screen(guest: Guest) -> Iterator[tuple[str, Finding]]:
         message = f"whoever reaches {guest.vnc.listen} has the guest's screen and keyboard, without a password"
         hint = "leave listen out, and reach it by ssh -L 5900:127.0.0.1:5900 dom0"
         yield "vnc.listen", Finding("P118", message, hint, severity=Severity.WARNING)
+
+
+def folder(guest: Guest) -> Iterator[tuple[str, Finding]]:
+    """A guest whose folder on dom0 is the one in which domu remembers changes of the network."""
+    if f"{guest.dom0_path.rstrip('/')}/{guest.name}" == NETWORK_STATE:
+        message = f"{NETWORK_STATE} is where domu remembers changes of dom0's network"
+        yield "dom0_path", Finding("P121", message, "give the guest another name, or write another dom0_path")
 
 
 def start(guest: Guest) -> Iterator[tuple[str, Finding]]:

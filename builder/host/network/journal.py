@@ -16,11 +16,12 @@ from typing import Any, Literal, Self, TypeVar
 
 from builder.errors import BuilderError
 from builder.host.files import private_folder, write_atomic
+from builder.profile.rules_run import NETWORK_STATE
 from builder.xen.change import Applied, FileText, Rewrite, Seen
 from builder.xen.live import Live
 from builder.xen.live_target import Past
 
-STATE = "var/lib/domu/network"
+STATE = NETWORK_STATE.lstrip("/")
 Phase = Literal["applying", "waiting", "confirmed"]
 
 

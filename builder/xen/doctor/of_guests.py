@@ -17,6 +17,7 @@ from builder.xen.doctor.fact import Known
 from builder.xen.doctor.facts import Dom0Facts
 from builder.xen.doctor.fixes import Fix
 from builder.xen.doctor.needs import Needs
+from builder.xen.memory import memory_needed
 
 _TIGHT = 256 << 20
 
@@ -30,7 +31,7 @@ def judge_memory(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     ours = {guest.name for guest in needs.guests}
     held = sum(domain.memory.bytes for domain in domains if domain.name in ours)
     there = xen.unclaimed.bytes + held
-    wanted = sum(_with_overhead(guest) for guest in needs.guests)
+    wanted = sum(memory_needed(guest, guest.memory).bytes for guest in needs.guests)
     said = f"{_guests(len(needs.guests))} of {Size(wanted).human} in all, and {Size(there).human} for them"
     if wanted > there:
         missing = Size(wanted - there).human
@@ -39,12 +40,6 @@ def judge_memory(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
         yield warn(f"{said}: all run, and nothing is left for the memory of an installation")
     else:
         yield ok(said)
-
-
-def _with_overhead(guest: Guest) -> int:
-    """What libxl asks Xen for: 1 MiB of slack, and for page tables 1 MiB per vCPU and 8 KiB per MiB (libxl_utils.c)."""
-    tables = 0 if guest.type == "pv" else (guest.vcpus << 20) + 8 * (guest.memory.mebibytes() << 10)
-    return guest.memory.bytes + (1 << 20) + tables
 
 
 def judge_dom0_memory(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:

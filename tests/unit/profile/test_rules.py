@@ -183,3 +183,8 @@ def test_a_uuid_is_stable_and_of_version_5() -> None:
     assert web1.domain_uuid == "2d15f35a-7bad-5461-b0cf-b6477899cd61"
     (given,) = load("uuid: 0F1E2D3C-4B5A-4697-8812-3D4E5F60718A\n").guests
     assert given.domain_uuid == "0f1e2d3c-4b5a-4697-8812-3d4e5f60718a"
+
+
+def test_no_guest_has_the_folder_of_the_networks_journal() -> None:
+    assert [one.code for one in load("name: network\n").findings] == ["P121"]
+    assert not load("name: network\ndom0_path: /srv/guests\n").findings

@@ -194,7 +194,7 @@ ROWS: list[Row] = [
     ("D105", "unknown", lambda d: d.remove("/etc/default/xen"), WEB1, "there is no /etc/default/xen"),
     ("D106", "ok", lambda _: None, WEB1, "1 guest of 1.0 GiB in all, and 4.9 GiB for them"),
     ("D106", "ok", all_of(lambda d: d.memory(4096, 1000), lambda d: d.says("xl list --verbose", LONG_HEAD + DOM0 + row("web1"))), WEB1, "1.5 GiB for them"),
-    ("D106", "wrong", lambda d: d.memory(4096, 700), WEB1, "325.0 MiB are missing to run all at once"),
+    ("D106", "wrong", lambda d: d.memory(4096, 700), WEB1, "326.0 MiB are missing to run all at once"),
     ("D106", "warn", lambda d: d.memory(4096, 1100), WEB1, "nothing is left for the memory of an installation"),
     ("D106", "ok", lambda _: None, Needs(), "4.9 GiB of 8.0 GiB are free for guests"),
     ("D106", "unknown", lambda d: d.says("xl info", "garbage\n"), WEB1, "not understood"),
