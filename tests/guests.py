@@ -100,7 +100,17 @@ FULL: dict[str, Any] = {
             {"mount": "swap", "minimum": "512M", "maximum": "100%"},
         ],
     },
-    "volumes": [{"name": "data", "volume": "full1-srv", "size": "8G", "keep": True, "thin": True, "mount": "/srv/data", "filesystem": "xfs"}],
+    "volumes": [
+        {
+            "name": "data",
+            "volume": "full1-srv",
+            "size": "8G",
+            "keep": True,
+            "thin": True,
+            "mount": "/srv/data",
+            "filesystem": "xfs",
+        }
+    ],
     "dom0_path": "/var/lib/domu",
     "locale": "de_DE.UTF-8",
     "keyboard": "de",

@@ -91,7 +91,17 @@ FULL: Mapping[str, Any] = {
             }
         ],
     },
-    "volumes": [{"name": "data", "volume": "web1-data", "size": "1G", "keep": True, "thin": True, "mount": "/srv", "filesystem": "xfs"}],
+    "volumes": [
+        {
+            "name": "data",
+            "volume": "web1-data",
+            "size": "1G",
+            "keep": True,
+            "thin": True,
+            "mount": "/srv",
+            "filesystem": "xfs",
+        }
+    ],
     "dom0_path": "/var/lib/domu",
     "locale": "de_DE.UTF-8",
     "keyboard": "de",
