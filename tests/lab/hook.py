@@ -73,11 +73,11 @@ def reinstall_kernel(lab: Lab) -> str:
 
 
 def install_other_kernel(lab: Lab) -> str:
-    """Debian's kernel for clouds, of the same version; its name."""
+    """Debian's kernel for clouds, of the same version, without an initrd: it is not booted. Its version."""
     name = lab.guest(
         ADDRESS, "apt-cache depends --important linux-image-cloud-amd64 | awk '/Depends: linux-image/{print $2}'"
     ).strip()
-    lab.guest(ADDRESS, f"{_APT} install --no-install-recommends {name} 2>&1", limit=1800)
+    lab.guest(ADDRESS, f"INITRD=No {_APT} install --no-install-recommends {name} 2>&1", limit=1800)
     return name.removeprefix("linux-image-")
 
 
