@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,16 @@ from builder.host.run import LIMIT, Completed, run
 from builder.host.site import Site
 from builder.image.manifest import Manifest, Output, digest, render_manifest
 from builder.plan.rebuild import RebuildPlan
+from builder.profile.model import derived_uuid
 from builder.report.plan import plan_data, plan_text
 from builder.workflows.build import own_inputs
 from builder.workflows.check import check
 from builder.workflows.plan import plan
 from tests.dom0s import MadeUp, good_dom0
 from tests.lvm_reports import lv, report, text
+from tests.xl import DOM0, LONG_HEAD, row
 
+PAGE = Path(__file__).parent.parent.parent / "docs/plan.md"
 PROFILE = """\
 suite: trixie
 memory: 1G
@@ -88,6 +92,16 @@ def test_a_rebuild_in_words(host: Host) -> None:
     assert "These stay as they are:\n  vg0/web1-srv  400.0 MiB  web1: /srv" in said
     assert "        xl create /var/lib/domu/web1/web1.install.cfg" in said
     assert json.loads(json.dumps(plan_data(found)))["ok"] is True
+
+
+def test_the_page_shows_what_the_command_says(host: Host) -> None:
+    address = "nics: [{bridge: xenbr0, ipv4: {address: 192.0.2.10/24, gateway: 192.0.2.1}}]\ndns: [192.0.2.53]"
+    (host.site.profiles / "web1.yaml").write_text(PROFILE.replace("nics: [{bridge: xenbr0}]", address))
+    shutil.rmtree(host.site.build)
+    host.build()
+    domain = row("web1", more=f" {derived_uuid('web1')}        -                -")
+    host.made.says("xl list --verbose", LONG_HEAD + DOM0 + domain)
+    assert f"$ domu plan web1\n{plan_text(host.plan())}\n```" in PAGE.read_text()
 
 
 def test_nothing_is_changed(host: Host, tmp_path: Path) -> None:
