@@ -94,7 +94,7 @@ def make_dom0(suite: str, folder: Path, *, archive: Mirror, cacher: str) -> Dom0
     image = Dom0Image(suite, folder / suite, make_key(folder))
     image.folder.mkdir(exist_ok=True)
     system = dom0_system(suite, image.key)
-    recipe, wanted = image.folder / "recipe.json", json.dumps(asdict(system), indent=1)
+    recipe, wanted = image.folder / "recipe.json", json.dumps(asdict(system) | {"disk": DISK}, indent=1)
     if recipe.exists() and recipe.read_text() == wanted:
         return image
     recipe.unlink(missing_ok=True)

@@ -265,8 +265,9 @@ def test_recorded_logs_are_read(path: Path) -> None:
     assert log.crashed == ()
 
 
-def test_there_are_recorded_texts() -> None:
-    assert len(list(RECORDED.glob("4.17-*-list.txt"))) >= 1
+@pytest.mark.parametrize("release", ["4.17", "4.20"])
+def test_there_are_recorded_texts(release: str) -> None:
+    assert len(list(RECORDED.glob(f"{release}-*-list.txt"))) >= 1
 
 
 @pytest.mark.parametrize(
@@ -278,6 +279,13 @@ def test_there_are_recorded_texts() -> None:
         ("4.17-running", {"web1": "running"}, {"web1": True}),
         ("4.17-paused", {"web1": "paused"}, {"web1": True}),
         ("4.17-pvh-paused", {"pvh-1.example": "paused"}, {"pvh-1.example": True}),
+        ("4.20-alone", {}, {}),
+        ("4.20-being-created", {"slow1": "paused"}, {"slow1": False}),
+        ("4.20-created-paused", {"web1": "paused"}, {"web1": True}),
+        ("4.20-running", {"web1": "running"}, {"web1": True}),
+        ("4.20-paused", {"web1": "paused"}, {"web1": True}),
+        ("4.20-pvh-paused", {"pvh-1.example": "paused"}, {"pvh-1.example": True}),
+        ("4.20-crashed", {"crashed1": "crashed"}, {"crashed1": True}),
     ],
 )
 def test_recorded_guests_are_as_they_were(host: str, words: dict[str, str], has_config: dict[str, bool]) -> None:
