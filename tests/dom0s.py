@@ -244,7 +244,7 @@ def good_dom0(root: Path) -> MadeUp:
         made.write(f"/etc/xen/scripts/{script}", "#!/bin/sh\n")
     for image in ("grub-x86_64-xen.bin", "grub-i386-xen_pvh.bin"):
         made.write(f"/usr/lib/grub-xen/{image}")
-    for program in ("gpgv", "logrotate", "lvs", "nft", "ip", "pygrub"):
+    for program in ("gpgv", "logrotate", "lvs", "nft", "ip", "ifconfig", "pygrub"):
         made.write(f"/usr/bin/{program}")
         (root / f"usr/bin/{program}").chmod(0o755)
     made.write(DEBIAN_KEYRING, keyring(archive_key("bookworm"), archive_key("trixie"), ends=NOW + timedelta(days=900)))

@@ -18,7 +18,7 @@ from builder.xen.boot_facts import assumed_facts
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Dom0Facts, Role, Space
 from builder.xen.doctor.needs import Needs
-from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS
+from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS, ROUTED_PROGRAMS
 from builder.xen.doctor.of_network import BRIDGE_CALLS, FORWARD4, FORWARD6
 from builder.xen.doctor.of_storage import ROTATION
 from builder.xen.doctor.of_xen import CONSOLES, XEN_CFG, XEN_DEFAULTS, XL_CONF
@@ -85,7 +85,8 @@ def _files(root: Path, needs: Needs) -> Mapping[str, Fact[bool]]:
     found = {
         path: is_there(root, path) for path in (*_SCRIPTS, *(link.target for link in plan_autostart(needs.guests)))
     }
-    return found | {name: archive.program(root, name) for name in ("logrotate", *PROGRAMS, *DOM0_PROGRAMS)}
+    programs = ("logrotate", *PROGRAMS, *DOM0_PROGRAMS, *ROUTED_PROGRAMS)
+    return found | {name: archive.program(root, name) for name in programs}
 
 
 def _spaces(

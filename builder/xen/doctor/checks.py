@@ -217,7 +217,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "D131",
         "programs",
-        "the programs that domu runs",
+        "the programs that domu and Xen's scripts run",
         "One of them is not installed.",
         "Install the packages named.",
         of_archive.judge_programs,

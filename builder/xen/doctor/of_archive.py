@@ -17,6 +17,8 @@ from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs
 # Program -> Debian package. Beside those of the essential packages, what domu runs somewhere.
 PROGRAMS: Mapping[str, str] = {"gpgv": "gpgv"}
 DOM0_PROGRAMS: Mapping[str, str] = {"lvs": "lvm2", "nft": "nftables", "ip": "iproute2"}
+# What vif-route of Xen 4.17 calls; xen-utils-common does not depend on it.
+ROUTED_PROGRAMS: Mapping[str, str] = {"ifconfig": "net-tools"}
 REPORT = "acng-report.html"
 _SOON = timedelta(days=60)
 _SKEW, _BAD_SKEW = 30.0, 3600.0  # seconds; beyond the second, signatures and Valid-Until are judged wrongly
@@ -169,11 +171,12 @@ def judge_clock(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
                 yield ok(f"the clock agrees with {skew.teller} ({off:.0f} s)")
 
 
-def judge_programs(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
-    """What domu runs, by the packages that have it."""
+def judge_programs(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """What domu and Xen's scripts run, by the packages that have it."""
     wanted = dict(PROGRAMS)
     if isinstance(facts.role, Known) and facts.role.value.dom0:
         wanted |= DOM0_PROGRAMS
+        wanted |= ROUTED_PROGRAMS if "routed" in needs.modes else {}
     missing = sorted({package for name, package in wanted.items() if not facts.has(name).get()})
     if missing:
         yield wrong(

@@ -294,6 +294,8 @@ ROWS: list[Row] = [
     ("D130", "unknown", lambda _: None, Needs(), "no site was named"),
     ("D131", "ok", lambda _: None, WEB1, "gpgv, ip, lvs, nft"),
     ("D131", "wrong", lambda d: d.remove("/usr/bin/nft"), WEB1, "of the packages nftables"),
+    ("D131", "ok", lambda _: None, ROUTED_NEEDS, "gpgv, ifconfig, ip, lvs, nft"),
+    ("D131", "wrong", lambda d: d.remove("/usr/bin/ifconfig"), ROUTED_NEEDS, "of the packages net-tools"),
     ("D132", "ok", lambda _: None, WEB1, "debian-archive-keyring (2023.3+deb12u2) has trixie's keys, good until 2029-05-11"),
     ("D132", "ok", lambda _: None, Needs(), "2 keys in debian-archive-keyring"),
     ("D132", "wrong", lambda d: d.remove(DEBIAN_KEYRING), WEB1, "there is no such file"),
