@@ -83,8 +83,8 @@ class PreseedContext:
         needed = {
             "openssh-server": bool(self.ssh_keys),
             "sudo": any(user.sudo for user in self.guest.users),
-            "zstd": self.kernel_hook,
             "xfsprogs": any(volume.filesystem == "xfs" for volume in self.mounts),
+            "zstd": self.kernel_hook,
         }
         return tuple(dict.fromkeys([*self.guest.packages, *(name for name, wanted in needed.items() if wanted)]))
 

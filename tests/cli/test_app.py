@@ -107,6 +107,10 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shell_completion_is_offered(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shell_completion_is_offered(
+    shell: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Otherwise Typer goes by the shell that these tests were started from, whatever is named.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     assert app.call(["--show-completion", shell]) == app.FINE
     assert "_DOMU_COMPLETE" in capsys.readouterr().out
