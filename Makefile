@@ -78,7 +78,7 @@ lock: $(VENV)/.tests ## pin every dependency anew, with hashes (needs uv)
 	  --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was built and fetched (the cache, too)
-	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build .xenlab $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find cache -mindepth 1 ! -name .gitkeep -delete
 	rm -f profiles/media.lock
 

@@ -122,7 +122,7 @@ def boot(lab: Lab, guest: GuestDisk, case: Case, folder: Path) -> Row:
     made = lab.ask(f"xl create -q /root/{case.name}.cfg", limit=LIMIT[case.type])
     if made.status:
         lines = [line for line in made.err.splitlines() if line.strip()]
-        seen = Seen("xl create", lines[-1] if lines else f"exit status {made.status}", 0, made.err)
+        seen = Seen("xl create", lines[0] if lines else f"exit status {made.status}", 0, made.err)
     else:
         seen = wait_for(lab, case.name, PATTERNS, LIMIT[case.type])
     seconds = time.monotonic() - begin
@@ -170,8 +170,9 @@ def ask_guest(lab: Lab) -> dict[str, str]:
 
 
 def stop(lab: Lab, case: Case) -> None:
-    """Power the guest off, and see it gone."""
-    lab.run(f"xl shutdown -w {case.name} || xl destroy {case.name}", limit=300)
+    """Power the guest off, and see it gone: `xl shutdown -w` returns before the domain's name is free again."""
+    lab.run(f"xl shutdown -w {case.name} || xl destroy {case.name}", limit=600)
+    lab.run(f"for try in $(seq 60); do xl domid {case.name} >/dev/null 2>&1 || exit 0; sleep 1; done; exit 1")
 
 
 def xen_version(lab: Lab) -> str:
