@@ -12,7 +12,7 @@ from builder.host.digests import file_digest
 from builder.host.dom0.network import links
 from builder.host.dom0.reading import below
 from builder.host.dom0.storage import space
-from builder.host.lvm import read_storage
+from builder.host.lvm import read_storage, settle
 from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
@@ -63,6 +63,7 @@ def plan(
     )
     if any(finding.severity is Severity.ERROR for finding in proved.findings):
         raise RefusalError("there is nothing to plan with", proved.findings, "mend the errors above")
+    settle(runner)
     storage = read_storage(runner, root)
     findings = Findings()
     candidates = [_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts]
