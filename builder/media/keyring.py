@@ -112,6 +112,8 @@ def _note(reading: _Reading, body: bytes) -> None:
 def _fingerprint(body: bytes) -> str:
     if body[:1] != b"\x04":
         raise BuilderError(f"a key of version {body[:1].hex() or 'none'}: only version 4 is read")
+    if len(body) > 0xFFFF:
+        raise BuilderError(f"a key of {len(body)} bytes: no version 4 key is so long")
     return hashlib.sha1(b"\x99" + len(body).to_bytes(2) + body, usedforsecurity=False).hexdigest().upper()
 
 
@@ -157,6 +159,8 @@ def _subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
         length, at = _new_length(area, at)
         if not length:
             return
+        if at + length > len(area):
+            raise BuilderError("a signature in the keyring is cut off")
         yield area[at] & 0x7F, area[at + 1 : at + length]
         at += length
 

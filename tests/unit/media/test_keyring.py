@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builder.errors import BuilderError
@@ -134,6 +134,8 @@ def test_what_is_no_keyring_is_refused(data: bytes) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 4000))
+@example(b"\x00\x00\x00", 2317)  # a signature's subpacket that begins behind its end
+@example(b"\xc6\xff\x00\x01\x00\x00\x04" + bytes(0xFFFF) + b"\xcd\x01a\xc2\x06\x04\x13\x01\x08\x00\x00", 0)
 def test_nothing_but_builder_errors(noise: bytes, at: int) -> None:
     whole = DEBIAN[0].read_bytes() if DEBIAN else b""
     for data in (noise, whole[:at] + noise + whole[at:]):
