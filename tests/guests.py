@@ -13,8 +13,9 @@ from builder.host.site import Site, read_profiles
 from builder.host.templates import STOCK, read_templates
 from builder.media.mirror import MirrorAnswers
 from builder.preseed.render import Rendered, Template, render_preseed
+from builder.profile.base import Model
 from builder.profile.load import load_site
-from builder.profile.model import CrashAction, Guest, Model, ShutdownAction
+from builder.profile.model import CrashAction, Guest, ShutdownAction
 from builder.secret import Secret
 from builder.workflows.render import Artefacts, context_of, render_guest
 

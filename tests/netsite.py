@@ -12,7 +12,7 @@ import pytest
 
 from builder.cli import app
 from builder.host.site import Site
-from builder.profile.model import Static4, Static6
+from builder.profile.nics import Static4, Static6
 from builder.workflows.network import plan as make_plan
 from builder.xen.network.vif import Vif, xl_words
 from tests.netns import Namespace, World

@@ -13,7 +13,8 @@ from typing import Any
 
 from builder.image.iso.volume import SECTOR
 from builder.image.iso.write import NewVolume, lay_volume
-from builder.profile.model import Guest, Nic, Static4, Static6
+from builder.profile.model import Guest
+from builder.profile.nics import Nic, Static4, Static6
 from builder.secret import Secret
 
 LABEL = "cidata"

@@ -11,7 +11,8 @@ from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
 from builder.plan.steps import ChangeVolume, DestroyDomain, Install, PlaceFiles, Start, Step, StopDomain
-from builder.profile.model import Guest, Static4
+from builder.profile.model import Guest
+from builder.profile.nics import Static4
 from builder.storage.facts import StorageFacts
 from builder.storage.storage_plan import Destroyed, StoragePlan, plan_storage
 from builder.storage.wishes import VolumeWish

@@ -18,7 +18,8 @@ from builder.preseed.partitions import recipe_of
 from builder.preseed.recipe import Recipe, parse_recipe
 from builder.preseed.situation import Asked, Method, Priority, Situation
 from builder.preseed.untemplated import BOOT_ALIASES
-from builder.profile.model import Guest, Static4, Static6, Suite
+from builder.profile.model import Guest, Suite
+from builder.profile.nics import Static4, Static6
 
 # Stages in the order in which the installer comes to them, by the beginnings of what is asked in them.
 _STAGES: Mapping[str, tuple[str, ...]] = {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from builder.media.mirror import Mirror, MirrorAnswers
-from builder.profile.model import Guest, Static4, Static6, User, Volume
+from builder.profile.disks import Volume
+from builder.profile.model import Guest, User
+from builder.profile.nics import Static4, Static6
 from builder.secret import Secret
 from builder.xen.boot import console_of, needs_hook
 

@@ -6,8 +6,9 @@ from builder.errors import BuilderError
 from builder.preseed.partman import Machine, read_amount
 from builder.preseed.recipe import Line, Recipe
 from builder.preseed.stock import stock_names, stock_recipe
+from builder.profile.disks import Partition
 from builder.profile.fields import Percent
-from builder.profile.model import Guest, Partition
+from builder.profile.model import Guest
 from builder.units import Size
 
 # What d-i itself takes when nobody chooses: the first of its files.

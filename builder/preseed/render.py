@@ -24,7 +24,7 @@ from builder.findings import NOWHERE, Finding, Place, did_you_mean
 from builder.preseed.context import PreseedContext
 from builder.preseed.latecommands import HOME, Phase, Step, Where, path_of, scripts
 from builder.preseed.quoting import UnfitValueError, debconf, literal, one_line, shell
-from builder.profile.model import Model
+from builder.profile.base import Model
 from builder.secret import Secret
 
 NAMES = tuple(

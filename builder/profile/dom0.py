@@ -9,7 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from builder.profile import fields
-from builder.profile.model import Model, Nic, Suite
+from builder.profile.base import Model
+from builder.profile.model import Suite
+from builder.profile.nics import Nic
 
 NetworkManager = Literal["ifupdown", "networkd"]
 NetworkMode = Literal["bridge", "routed", "nat"]

@@ -11,7 +11,8 @@ from builder.findings import Finding, Place
 from builder.profile.document import SourceText, plain, read_document
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.explain import DOM0_MODELS, SPOKEN_KEYS, explain, leaves, path_text
-from builder.profile.model import Guest, Nic, Static4, Static6
+from builder.profile.model import Guest
+from builder.profile.nics import Nic, Static4, Static6
 
 DOM0 = "dom0"  # the file's stem, which no guest and no layer has
 

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.findings import Finding, Place, did_you_mean
+from builder.profile.base import Model
 from builder.profile.document import UNREAD, Branch, Leaf, Listing, Tree, shown
 from builder.profile.dom0 import Dom0
 from builder.profile.layers import FILE_KEYS
-from builder.profile.model import UNSPOKEN, Model, models_by_path
+from builder.profile.model import UNSPOKEN, models_by_path
 
 MODELS = models_by_path()
 DOM0_MODELS = models_by_path(Dom0)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID, uuid5
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     PlainSerializer,
@@ -23,6 +21,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from builder.profile import fields
+from builder.profile.base import Model, or_text
+from builder.profile.disks import Disk, Volume
+from builder.profile.nics import Nic
 from builder.secret import Secret
 from builder.units import Size
 
@@ -32,7 +33,6 @@ GuestType = Literal["pv", "pvh", "hvm"]
 MediaSource = Literal["images", "package"]
 ShutdownAction = Literal["destroy", "restart", "preserve"]
 CrashAction = Literal["destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"]
-Filesystem = Literal["ext2", "ext3", "ext4", "xfs", "btrfs"]
 # Suffixes of vdev names, in order; xl takes more, no guest here needs more than 25 data volumes.
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _UUIDS = UUID("6d7b6c30-6c1f-5c0e-9d6a-2b1f0a6f2f4e")  # a name space of domu's own
@@ -40,12 +40,6 @@ _UUIDS = UUID("6d7b6c30-6c1f-5c0e-9d6a-2b1f0a6f2f4e")  # a name space of domu's 
 LEAST_INSTALL_MEMORY = Size.parse("768M")
 # Values of these keys are never repeated in a message, nor is what stands below them.
 UNSPOKEN = frozenset({"password", "hash", "value"})
-
-
-class Model(BaseModel):
-    """Unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _parse_hash(value: Any) -> Secret:
@@ -62,15 +56,6 @@ SecretField = Annotated[
     PlainSerializer(repr),
     WithJsonSchema({"type": "string", "pattern": r"^\$(y|6)\$.+\$[./A-Za-z0-9]+$"}),
 ]
-
-
-def _or_text(handler: GetJsonSchemaHandler, schema: JsonSchemaValue, **text: str) -> JsonSchemaValue:
-    """The schema of a model that may also be written as one text."""
-    mapping = handler.resolve_ref_schema(schema)
-    whole = {"anyOf": [{"type": "string", **text}, dict(mapping)], "description": mapping.pop("description", "")}
-    mapping.clear()
-    mapping.update(whole)
-    return schema
 
 
 class SecretSource(Model):
@@ -99,7 +84,7 @@ class SecretSource(Model):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _or_text(handler, handler(schema), pattern=r"^\$(y|6)\$")
+        return or_text(handler, handler(schema), pattern=r"^\$(y|6)\$")
 
 
 class User(Model):
@@ -117,151 +102,6 @@ class Root(Model):
 
     password: SecretSource | None = Field(None, description="A crypt hash; without one, root's password is locked")
     ssh_keys: tuple[fields.SshKey, ...] = Field((), description="Public keys that may log in as root")
-
-
-class Static4(Model):
-    """A fixed IPv4 address; a /32 has its gateway outside, as routed guests do."""
-
-    address: fields.Interface4 = Field(description="Address and prefix length")
-    gateway: fields.Address4 | None = Field(None, description="The default route; one NIC has it")
-
-
-class Static6(Model):
-    """A fixed IPv6 address."""
-
-    address: fields.Interface6 = Field(description="Address and prefix length")
-    gateway: fields.Address6 | None = Field(None, description="The default route; fe80::1 is fine")
-
-
-class Forward(Model):
-    """A public address of dom0's, or some ports of it, passed on to a guest behind NAT."""
-
-    address: fields.Address = Field(description="The public address; dom0.yaml names it in the network's public:")
-    protocol: Literal["tcp", "udp", "all"] = Field(
-        "tcp", description="all: the whole address is the guest's, for what it sends, too (1:1 NAT)"
-    )
-    ports: tuple[fields.PortsField, ...] = Field((), description="Ports and ranges, as in [80, 443, 8000-8010]")
-    to: fields.Port | None = Field(None, description="The guest's port, where it is another one")
-
-    @model_validator(mode="after")
-    def _ports_agree(self) -> Self:
-        if (self.protocol == "all") == bool(self.ports):
-            raise ValueError("needs either ports, or protocol: all without ports")
-        if self.to and (len(self.ports) != 1 or self.ports[0].first != self.ports[0].last):
-            raise ValueError("to: is for a single port; make the others a forward of their own")
-        return self
-
-
-class Nic(Model):
-    """A vif and what the guest makes of it."""
-
-    mode: Literal["bridge", "routed", "nat"] = Field("bridge", description="How dom0 connects the vif")
-    bridge: fields.BridgeName | None = Field(None, description="The dom0 bridge, for the modes bridge and nat")
-    vlan: Annotated[fields.Count, Field(ge=1, le=4094)] | None = Field(
-        None, description="The NIC's VLAN, on a bridge that keeps VLANs apart (vlan_aware, or Open vSwitch)"
-    )
-    mac: fields.Mac = Field("auto", description="auto derives one from the guest's name, in Xen's 00:16:3e")
-    ipv4: Literal["dhcp", "none"] | Static4 = Field("dhcp", description="dhcp, none, or a fixed address")
-    ipv6: Literal["auto", "none"] | Static6 = Field(
-        "auto", description="auto (router advertisements), none, or a fixed address"
-    )
-    forward: tuple[Forward, ...] = Field((), description="For mode nat, what dom0 passes on from its public addresses")
-    isolated: fields.Flag = Field(default=False, description="dom0 lets no traffic pass between it and other guests")
-    antispoof: fields.Flag = Field(
-        default=True, description="dom0 drops what the guest sends under another MAC or another fixed address"
-    )
-
-    rate: fields.Rate | None = Field(None, description="The guest sends no faster; unlimited unless given")
-
-    @property
-    def fixed_addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
-        """IPv4 before IPv6."""
-        return tuple(one.address.ip for one in (self.ipv4, self.ipv6) if isinstance(one, Static4 | Static6))
-
-    @model_validator(mode="after")
-    def _mode_agrees(self) -> Self:
-        if self.mode == "routed" and self.bridge:
-            raise ValueError("a routed vif has no bridge; remove bridge or write mode: bridge")
-        if self.mode != "routed" and not self.bridge:
-            raise ValueError(f"mode {self.mode} needs bridge: the dom0 bridge's name, as in xenbr0")
-        if self.mode == "routed" and not isinstance(self.ipv4, Static4):
-            raise ValueError("mode routed needs ipv4: {address: ..., gateway: ...}; no DHCP crosses a routed vif")
-        if self.mode != "nat" and self.forward:
-            raise ValueError("forward is for mode nat; other guests have public addresses of their own")
-        if self.mode == "routed" and self.vlan:
-            raise ValueError("a routed vif has no vlan; remove it")
-        return self
-
-
-class Partition(Model):
-    """One line of a partman recipe; sizes may be a percentage of the guest's memory."""
-
-    mount: fields.AbsolutePath | Literal["swap"] = Field(description="Where it is mounted, or swap")
-    filesystem: Filesystem | Literal["swap"] = Field("ext4", description="What it is formatted with")
-    minimum: fields.SizeOrPercent = Field(description="With less than this the recipe does not fit")
-    priority: fields.SizeOrPercent | None = Field(
-        None, description="partman's priority, minimum to maximum: who gets the space beyond the minimum"
-    )
-    maximum: fields.SizeOrPercent | Literal["unlimited"] = Field(
-        "unlimited", description="It grows no further; partman ignores this for the last partition on the disk"
-    )
-    primary: fields.Flag | None = Field(None, description="msdos only; the partition of / unless given")
-    name: fields.VolumeName | None = Field(None, description="With method lvm, the name of its volume in the guest")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _swap_is_swap(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("mount") == "swap":
-            return {"filesystem": "swap", **value}
-        return value
-
-    @model_validator(mode="after")
-    def _swap_agrees(self) -> Self:
-        if (self.mount == "swap") != (self.filesystem == "swap"):
-            raise ValueError("mount: swap and filesystem: swap go together")
-        return self
-
-
-class Disk(Model):
-    """The guest's system disk: one volume in dom0, partitioned by partman."""
-
-    volume: fields.VolumeName | None = Field(None, description="The volume's name; NAME-disk unless given")
-    size: Literal["auto"] | fields.SizeField = Field(
-        "auto", description="auto: the least that the recipe needs + headroom"
-    )
-    headroom: fields.SizeOrPercent = Field(fields.Percent(20), description="Added to the least size by size: auto")
-    thin: fields.Flag | None = Field(None, description="In the thin pool or not; unless given, wherever there is one")
-    label: Literal["msdos", "gpt"] | None = Field(
-        None, description="gpt for PVH and HVM booting by UEFI; msdos unless given"
-    )
-    method: Literal["regular", "lvm"] = Field("regular", description="lvm: a volume group inside the guest, too")
-    recipe: Literal["atomic", "home", "multi", "server", "small_disk"] | None = Field(
-        None, description="A stock recipe of the installer; atomic where there are no partitions either"
-    )
-    partitions: tuple[Partition, ...] = Field((), description="A recipe of one's own, in the order of the disk")
-
-    @model_validator(mode="after")
-    def _one_layout(self) -> Self:
-        if self.recipe and self.partitions:
-            raise ValueError("has both recipe and partitions; keep one")
-        if self.partitions and "/" not in {partition.mount for partition in self.partitions}:
-            raise ValueError("partitions name none with mount: /")
-        mounts = [partition.mount for partition in self.partitions if partition.mount != "swap"]
-        if twice := sorted({mount for mount in mounts if mounts.count(mount) > 1}):
-            raise ValueError(f"partitions mount {', '.join(twice)} twice")
-        return self
-
-
-class Volume(Model):
-    """A data volume. It is never attached while the installer runs, so no installer can touch it."""
-
-    name: fields.VolumeName = Field(description="The volume is called GUEST-NAME, unless volume says otherwise")
-    volume: fields.VolumeName | None = Field(None, description="Its whole name in the volume group, where another")
-    size: fields.SizeField = Field(description="Made this big when it is new")
-    keep: fields.Flag = Field(default=True, description="Survives every rebuild; false: made anew each time")
-    thin: fields.Flag | None = Field(None, description="In the thin pool or not; unless given, wherever there is one")
-    mount: fields.AbsolutePath | None = Field(None, description="Where the guest mounts it")
-    filesystem: Literal["ext4", "xfs"] = Field("ext4", description="What it is formatted with when it is new")
 
 
 class InitrdFile(Model):
@@ -303,7 +143,7 @@ class LateCommand(Model):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _or_text(handler, handler(schema))
+        return or_text(handler, handler(schema))
 
 
 class Lint(Model):

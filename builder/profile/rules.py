@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from builder.findings import NOWHERE, Finding, Place, Severity
 from builder.profile import rules_run, rules_storage
 from builder.profile.fields import Percent, SizeOrPercent
-from builder.profile.model import LEAST_INSTALL_MEMORY, Guest, GuestType, Nic, Static4, Static6
+from builder.profile.model import LEAST_INSTALL_MEMORY, Guest, GuestType
+from builder.profile.nics import Nic, Static4, Static6
 from builder.units import Size
 
 Origins = Mapping[str, Place]

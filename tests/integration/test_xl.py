@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from builder.errors import BuilderError
-from builder.profile.model import Guest, Static4
+from builder.profile.model import Guest
+from builder.profile.nics import Static4
 from builder.units import Size
 from builder.xen.boot import boot_of, check_boot
 from builder.xen.config import quoted, render_install_config, render_run_config

@@ -6,7 +6,7 @@ import re
 from typing import Any, get_args
 
 from builder.preseed.recipe import Line, Recipe, parse_recipe
-from builder.profile.model import Disk, Filesystem
+from builder.profile.disks import Disk, Filesystem
 from builder.xen.adopt.evidence import Ledger
 
 _STOCK = get_args(get_args(Disk.model_fields["recipe"].annotation)[0])

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from builder.profile.dom0 import Dom0
-from builder.profile.model import Guest, Static4, Static6
+from builder.profile.model import Guest
+from builder.profile.nics import Static4, Static6
 from builder.xen.network.forwards import passed_on
 from builder.xen.network.vif import Vif, vifs_of, xl_words
 

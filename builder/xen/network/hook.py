@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from shlex import join
 
-from builder.profile.model import Static6
+from builder.profile.nics import Static6
 from builder.xen.network.vif import Vif
 
 _HOOK = """\

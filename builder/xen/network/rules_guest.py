@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from builder.findings import Finding, Severity, did_you_mean
 from builder.profile.dom0 import Dom0, Network
-from builder.profile.model import Nic, Static4, Static6
+from builder.profile.nics import Nic, Static4, Static6
 from builder.xen.network.vif import Vif
 
 Found = Iterator[tuple[str, Finding]]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from builder.profile.dom0 import Dom0, Network
-from builder.profile.model import Guest, Nic, Static4, Static6
+from builder.profile.model import Guest
+from builder.profile.nics import Nic, Static4, Static6
 
 # IFNAMSIZ is 16 with its end, and a vif of an HVM guest may get a twin with "-emu" behind its name.
 LONGEST_VIF = 11

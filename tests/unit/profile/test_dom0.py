@@ -16,7 +16,7 @@ from builder.findings import Severity
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.explain import DOM0_MODELS
 from builder.profile.load import load_site
-from builder.profile.model import Static4, Static6
+from builder.profile.nics import Static4, Static6
 from builder.profile.schema import dom0_schema, dom0_schema_text
 from tests.networks import DOM0, FULL_DOM0, site
 from tests.profiles import SITE, as_yaml, changed, codes, load, source
