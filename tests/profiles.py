@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from builder.profile.load import LoadedSite, SourceText, load_site
+from tests.guests import FULL as EVERY_FIELD
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEfW8EuEKb2VCqmubrN/ACJB7LqwB5FhML94uNY4n39i nobody@example.org"
 HASH = f"$6$canary${'canary' * 14}ca"
@@ -18,36 +19,15 @@ SITE: Mapping[str, Any] = {
     "nics": [{"bridge": "xenbr0"}],
     "ssh_keys": [KEY],
 }
-# Every field of every model, each with a sound value.
-FULL: Mapping[str, Any] = {
+# Every field of every model, each with a sound value: those of another guest that has them all, and of its own.
+FULL: Mapping[str, Any] = EVERY_FIELD | {
     "name": "web1",
     "description": "A web server",
-    "suite": "trixie",
-    "arch": "amd64",
     "type": "pv",
-    "memory": "1G",
     "install_memory": "1G",
-    "max_memory": "2G",
-    "vcpus": 2,
-    "max_vcpus": 4,
-    "cpus": "0-3",
-    "cpu_weight": 512,
-    "cpu_cap": 150,
-    "uuid": "0f1e2d3c-4b5a-4697-8812-3d4e5f60718a",
-    "vnc": {"listen": "127.0.0.1", "display": 7},
     "on_poweroff": "destroy",
     "on_reboot": "restart",
     "on_crash": "preserve",
-    "autostart": True,
-    "start_after": ["db1"],
-    "media": "iso",
-    "media_sources": ["package"],
-    "iso": "images/netinst.iso",
-    "iso_sha256": "0" * 64,
-    "iso_mirror": "http://mirror.example.org/debian-cd/current/amd64/iso-cd",
-    "iso_keyring": "keys/cd.gpg",
-    "domain": "example.org",
-    "dns": ["192.0.2.53"],
     "nics": [
         {
             "mode": "bridge",
@@ -68,9 +48,6 @@ FULL: Mapping[str, Any] = {
             "antispoof": False,
         },
     ],
-    "volume_group": "vg0",
-    "thin_pool": "thin",
-    "thin_watermark": "70%",
     "wipe": "discard",
     "disk": {
         "volume": "web1-disk",
@@ -102,19 +79,10 @@ FULL: Mapping[str, Any] = {
             "filesystem": "xfs",
         }
     ],
-    "dom0_path": "/var/lib/domu",
-    "locale": "de_DE.UTF-8",
-    "keyboard": "de",
-    "timezone": "Europe/Berlin",
     "ntp": True,
-    "mirror": "http://mirror.example.org/debian",
     "components": ["main"],
-    "security": True,
     "keyring": "keys/mirror.gpg",
-    "proxy": "http://cacher.example.org:3142",
-    "keep_proxy": False,
     "packages": ["vim"],
-    "tasks": ["standard"],
     "root": {"password": {"file": "secrets/root.hash"}, "ssh_keys": [KEY]},
     "users": [
         {
@@ -129,14 +97,11 @@ FULL: Mapping[str, Any] = {
     ],
     "ssh_keys": [KEY],
     "bootloader": "pygrub",
-    "dom0_reads_disk": True,
     "kernel_args": ["quiet"],
     "early_commands": ["true"],
     "late_commands": [{"run": "true", "where": "target"}],
     "initrd_files": [{"source": "files/a", "path": "/files/a", "executable": True}],
     "debconf": [{"owner": "d-i", "question": "a/b", "type": "string", "value": "c"}],
-    "template": "preseed.cfg.j2",
-    "lint": {"ignore": ["L201"]},
 }
 
 
