@@ -5,8 +5,9 @@ A state that is not known was refused where it was read. Guests are rebuilt one 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
@@ -76,7 +77,6 @@ class RebuildPlan:
     destroyed: tuple[Destroyed, ...]
     kept: tuple[VolumeWish, ...]
     findings: tuple[Finding, ...]
-    storage: StoragePlan | None = field(default=None, repr=False)
 
     @property
     def refused(self) -> bool:
@@ -95,10 +95,10 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
     for candidate in ordered:
         findings.extend(_build(candidate))
         findings.extend(_network(candidate, dom0))
-        findings.extend(_room_for_files(candidate, dom0))
         own = _own_domain(candidate, dom0, findings)
         if own:
             stops[candidate.guest.name] = own
+    findings.extend(_room_for_files(ordered, dom0))
     findings.extend(_memory(ordered, dom0, stops))
     released = _disks_of(stops, dom0)
     wishes = [wish for candidate in ordered for wish in candidate.wishes]
@@ -114,7 +114,7 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
     kept = tuple(
         one.wish for one in storage.decisions if one.found and one.action != "refuse" and one.wish.path not in lost
     )
-    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings), storage)
+    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings))
 
 
 def in_order(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -140,13 +140,20 @@ def _network(candidate: Candidate, dom0: Dom0) -> Iterator[Finding]:
             yield Finding("G108", f"dom0 has no bridge {nic.bridge}", hint, guest=candidate.guest.name)
 
 
-def _room_for_files(candidate: Candidate, dom0: Dom0) -> Iterator[Finding]:
-    """The old files stay until the new ones are there."""
-    guest, build = candidate.guest, candidate.build
-    place = dom0.places[guest.name]
-    if build and not _is_placed(build, place) and place.free < build.size:
-        message = f"{guest.dom0_path} has {place.free.human} free, and its files need {build.size.human}"
-        yield Finding("G109", message, "make room there, or write another dom0_path", guest=guest.name)
+def _room_for_files(ordered: Sequence[Candidate], dom0: Dom0) -> Iterator[Finding]:
+    """Of all guests of the run together: the old files stay until the new ones are there."""
+    needed: Counter[str] = Counter()
+    for candidate in ordered:
+        guest, build, place = candidate.guest, candidate.build, dom0.places[candidate.guest.name]
+        if build is None or _is_placed(build, place):
+            continue
+        needed[guest.dom0_path] += build.size.bytes
+        if needed[guest.dom0_path] > place.free.bytes:
+            files = Size(needed[guest.dom0_path])
+            message = (
+                f"{guest.dom0_path} has {place.free.human} free, and the run's files up to its own need {files.human}"
+            )
+            yield Finding("G109", message, "make room there, or write another dom0_path", guest=guest.name)
 
 
 def _is_placed(build: Build, place: Place) -> bool:

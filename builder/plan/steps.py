@@ -11,7 +11,7 @@ from builder.units import Size
 Command = tuple[str, ...]
 # Seconds that a guest has to shut down before it is destroyed; systemd's own limit for a stop job is 90.
 SHUTDOWN_LIMIT = 120
-# The installer took 27 to 64 minutes in an emulator; on real hardware it takes five.
+# The installer took 31 to 64 minutes in QEMU without KVM; on hardware it is quicker.
 INSTALL_LIMIT = 3 * 3600
 ANSWER_LIMIT = 600
 

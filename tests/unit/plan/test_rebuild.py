@@ -183,6 +183,10 @@ CHANGES: dict[str, tuple[str, Callable[[Case], Case]]] = {
     ),
     "no bridge": ("G108", lambda case: replace(case, interfaces=("eth0",))),
     "no room for the files": ("G109", lambda case: replace(case, place=Place({}, Size(59 << 20)))),
+    "room for the files of the first of two only": (
+        "G109",
+        lambda case: replace(case, guests=(WEB1, DB1), place=Place({}, Size(100 << 20))),
+    ),
     "a foreign volume": ("V104", lambda case: replace(case, volumes=(lv("web1-disk", 1000),))),
     "another guest's volume": (
         "V105",
