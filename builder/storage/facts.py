@@ -16,6 +16,7 @@ from builder.errors import BuilderError
 from builder.storage.attributes import GroupState, VolumeState, read_group_state, read_volume_state
 from builder.units import Size
 
+_AGAIN = "run it again; if it stays so, please report it with the output of: lvm fullreport --reportformat json"
 # One report of everything, taken under one lock for each volume group, so that its parts agree with each other.
 REPORTS: Mapping[str, tuple[str, ...]] = {
     "vg": ("vg_name", "vg_uuid", "vg_attr", "vg_extent_size", "vg_extent_count", "vg_free_count", "vg_tags"),
@@ -223,7 +224,7 @@ def _words(row: Mapping[str, str], column: str) -> frozenset[str]:
 
 def _number(row: Mapping[str, str], column: str) -> int:
     if not (row[column].isascii() and row[column].isdigit()):
-        raise BuilderError(f"LVM says {column} is {row[column]!r}, which is no number")
+        raise BuilderError(f"LVM says {column} is {row[column]!r}, which is no number", _AGAIN)
     return int(row[column])
 
 
@@ -235,4 +236,4 @@ def _percent(row: Mapping[str, str], column: str) -> Decimal | None:
     try:
         return Decimal(row[column]) if row[column] else None
     except InvalidOperation as error:
-        raise BuilderError(f"LVM says {column} is {row[column]!r}, which is no number") from error
+        raise BuilderError(f"LVM says {column} is {row[column]!r}, which is no number", _AGAIN) from error

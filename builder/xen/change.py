@@ -19,6 +19,7 @@ from builder.xen.stanzas import commented, stanzas_of
 
 # nftables tables that are ours; no other is ever named to nft.
 TABLES = (("inet", "domu"), ("bridge", "domu"))
+_REPORT = "none of it was loaded; this is a fault of domu's own: please report it with `domu network plan`"
 _STATEMENT = re.compile(r"(?:(?:add|delete|destroy|flush) )?table (inet|bridge|ip|ip6|arp|netdev) (\S+)(?: \{)?")
 _ELEMENTS = re.compile(r"\{ ([^{}\n]+) \}")
 
@@ -248,10 +249,10 @@ def check_ruleset(text: str) -> None:
         if depth == 0 and words:
             found = _STATEMENT.fullmatch(words)
             if not found or (found[1], found[2]) not in TABLES:
-                raise BuilderError(f"line {number} of the ruleset is not about a table of domu's own: {words}")
+                raise BuilderError(f"line {number} of the ruleset is not about a table of domu's own: {words}", _REPORT)
         depth += words.count("{") - words.count("}")
     if depth:
-        raise BuilderError("the ruleset's braces do not match")
+        raise BuilderError("the ruleset's braces do not match", _REPORT)
 
 
 def in_order(listing: str) -> str:

@@ -15,6 +15,7 @@ from builder.xen.live import FOREVER, Address, Link, Live, Route
 
 # Kinds that are made by a command and gone with one; all others are hardware, or somebody's.
 MADE = {"bridge", "vlan"}
+_BY_HAND = "see to it by hand (ip link), then run this again"
 _NO_MAC = "00:00:00:00:00:00"  # of a bridge that lost its last port
 # With its family said by the destination, a route needs no option of `ip`, which a batch has only one of.
 _SHOWN_AS = {"default": {4: "0.0.0.0/0", 6: "::/0"}}
@@ -49,7 +50,7 @@ def steps(now: Live, target: Live, scope: AbstractSet[str]) -> Round:
 def _deletions(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:
     for name in sorted(scope & now.links.keys() - target.links.keys()):
         if now.links[name].kind not in MADE:
-            raise BuilderError(f"{name} is no bridge and no VLAN, so domu does not remove it")
+            raise BuilderError(f"{name} is no bridge and no VLAN, so domu does not remove it", _BY_HAND)
         yield f"link delete dev {name}"
 
 
@@ -64,7 +65,7 @@ def _additions(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str
             case "vlan":
                 yield f"link add link {link.parent} name {link.name} type vlan id {link.vlan}"
             case kind:
-                raise BuilderError(f"{link.name} is gone, and domu cannot make {kind or 'hardware'} again")
+                raise BuilderError(f"{link.name} is gone, and domu cannot make {kind or 'hardware'} again", _BY_HAND)
 
 
 def _settings(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:

@@ -33,7 +33,10 @@ def start_watcher(runner: Runner, journal: Journal, trial: Trial) -> None:
             ["systemd-run", f"--unit={unit}", "--collect", "--quiet", "--service-type=exec", *argv], limit=LIMIT
         )
         if done.status:
-            raise BuilderError(f"systemd does not start what would take the change back: {done.complaint}")
+            raise BuilderError(
+                f"systemd does not start what would take the change back: {done.complaint}",
+                "nothing was changed; look at: systemctl status; journalctl --boot",
+            )
     else:
         start_detached(argv, log=log)
     end = time.monotonic() + LIMIT
