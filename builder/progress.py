@@ -21,6 +21,22 @@ class Progress(Protocol):
         """What was started has ended, well or not."""
 
 
+class Stages(Progress, Protocol):
+    """A listener for runs on several guests at once, each at its own stage; may be called from several threads."""
+
+    def stage(self, guest: str, title: str, percent: int | None = None) -> None:
+        """The guest is at this now; `percent` of it, of an installation the whole's, None where it cannot be known.
+
+        Saying the same again is fine.
+        """
+
+    def expect(self, guest: str, left: float | None) -> None:
+        """About so many seconds are left until this guest is ready, going by earlier runs; None: not known."""
+
+    def ended(self, guest: str, text: str) -> None:
+        """Nothing more comes for this guest: it is ready, failed, stopped or skipped, as `text` says."""
+
+
 class Silence:
     """A listener that ignores everything."""
 
@@ -34,4 +50,13 @@ class Silence:
         """Ignore it."""
 
     def finish(self) -> None:
+        """Ignore it."""
+
+    def stage(self, guest: str, title: str, percent: int | None = None) -> None:
+        """Ignore it."""
+
+    def expect(self, guest: str, left: float | None) -> None:
+        """Ignore it."""
+
+    def ended(self, guest: str, text: str) -> None:
         """Ignore it."""
