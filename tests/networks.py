@@ -24,6 +24,7 @@ FULL_DOM0: dict[str, Any] = {
     "gateway6": "fe80::1",
     "dns": ["192.0.2.53"],
     "ssh_ports": [22, 2222],
+    "installs_at_once": 2,
     "networks": [
         {
             "name": "xenbr0",

@@ -16,6 +16,7 @@ from builder.profile.nics import Nic
 NetworkManager = Literal["ifupdown", "networkd"]
 NetworkMode = Literal["bridge", "routed", "nat"]
 Vlan = Annotated[fields.Count, Field(ge=1, le=4094)]
+InstallsAtOnce = Annotated[fields.Count, Field(ge=1, le=64)]
 Mtu = Annotated[fields.Count, Field(ge=576, le=65_535)]
 ROUTED_GATEWAY6 = IPv6Address("fe80::1")
 _ONLY_FOR: dict[str, tuple[NetworkMode, ...]] = {  # key -> the modes of network that it means something for
@@ -84,6 +85,7 @@ class Dom0(Model):
     gateway6: fields.Address6 | None = Field(None, description="dom0's IPv6 default route; none: advertisements count")
     dns: tuple[fields.Address, ...] = Field((), description="dom0's name servers, where domu writes outer's file")
     ssh_ports: tuple[fields.Port, ...] = Field((22,), description="dom0's own ssh, never to be forwarded to a guest")
+    installs_at_once: InstallsAtOnce = Field(1, description="How many guests a rebuild installs at the same time")
     networks: tuple[Network, ...] = Field((), description="Networks for guests")
 
     @cached_property
