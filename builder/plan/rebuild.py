@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
-from builder.plan.steps import ChangeVolume, DestroyDomain, Install, PlaceFiles, Start, Step, StopDomain
+from builder.plan.domains import Stop, disks_of, own_domain, used_by_others
+from builder.plan.steps import ChangeVolume, Install, PlaceFiles, Start, Step
 from builder.profile.model import Guest
 from builder.profile.nics import Static4
 from builder.storage.facts import StorageFacts
@@ -91,18 +92,19 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
     """
     findings = Findings()
     ordered = in_order(candidates)
-    stops: dict[str, StopDomain | DestroyDomain] = {}
+    stops: dict[str, Stop] = {}
     for candidate in ordered:
         findings.extend(_build(candidate))
         findings.extend(_network(candidate, dom0))
-        own = _own_domain(candidate, dom0, findings)
+        own = own_domain(candidate.guest, dom0.domains, findings)
         if own:
             stops[candidate.guest.name] = own
     findings.extend(_room_for_files(ordered, dom0))
     findings.extend(_memory(ordered, dom0, stops))
-    released = _disks_of(stops, dom0)
+    released = disks_of(stops.values(), dom0.domains)
     wishes = [wish for candidate in ordered for wish in candidate.wishes]
-    findings.extend(_used_by_others(wishes, dom0, stops))
+    owners = {wish.path: wish.guest for wish in wishes}
+    findings.extend(used_by_others(owners, dom0.domains, stops.values()))
     storage = plan_storage(wishes, dom0.storage, purpose="rebuild", released=released)
     findings.extend(storage.findings)
     refused = bool(findings.errors)
@@ -160,50 +162,7 @@ def _is_placed(build: Build, place: Place) -> bool:
     return all(place.digests.get(name) == digest for name, digest in build.digests.items())
 
 
-def _own_domain(candidate: Candidate, dom0: Dom0, findings: Findings) -> StopDomain | DestroyDomain | None:
-    """How the guest's domain is stopped; None when there is none, or when it may not be."""
-    guest = candidate.guest
-    found = None
-    for domain in dom0.domains:
-        problem: Finding | None = None
-        if domain.preserved == guest.name:
-            message = f"crashed, and its domain is kept to be looked at as {domain.name}"
-            problem = Finding("G105", message, f"when it was looked at: xl destroy {domain.domid}", guest=guest.name)
-        elif domain.name == guest.name or domain.uuid == guest.domain_uuid:
-            problem = _unfit(guest, domain)
-            found = domain
-        if problem:
-            findings.add(problem)
-            return None
-    if found is None:
-        return None
-    kind = StopDomain if found.state.is_alive else DestroyDomain
-    return kind(guest.name, found.domid, found.uuid)
-
-
-def _unfit(guest: Guest, domain: Domain) -> Finding | None:
-    """Why this domain, which has the guest's name or UUID, may not be stopped."""
-    if domain.uuid != guest.domain_uuid:
-        message = (
-            f"domain {domain.domid} has its name and another UUID ({domain.uuid}): it is no domain of this guest's"
-        )
-        hint = f"if it is this guest, write uuid: {domain.uuid} into its profile; else rename one of them"
-        return Finding("G103", message, hint, guest=guest.name)
-    if domain.name != guest.name:
-        message = f"domain {domain.domid} has its UUID and is called {domain.name or 'nothing'}"
-        return Finding("G103", message, "write another uuid: into the profile of one of them", guest=guest.name)
-    if domain.state.dying:
-        message = f"its domain {domain.domid} is dead and not yet taken apart: something holds memory of it"
-        return Finding("G104", message, "wait, or look who does: xl list; losetup; lsof /dev/xen", guest=guest.name)
-    if domain.state.paused:
-        message = f"its domain {domain.domid} is paused: somebody may be saving, moving or debugging it"
-        return Finding("G104", message, f"xl unpause {domain.domid}, or xl destroy {domain.domid}", guest=guest.name)
-    return None
-
-
-def _memory(
-    ordered: Sequence[Candidate], dom0: Dom0, stops: Mapping[str, StopDomain | DestroyDomain]
-) -> Iterator[Finding]:
+def _memory(ordered: Sequence[Candidate], dom0: Dom0, stops: Mapping[str, Stop]) -> Iterator[Finding]:
     """Guest after guest: what is free when its turn comes, for its installation and for what runs afterwards."""
     free = dom0.info.unclaimed.bytes
     held = {domain.domid: domain.memory.bytes for domain in dom0.domains}
@@ -218,36 +177,7 @@ def _memory(
         free -= memory_needed(guest, guest.memory).bytes
 
 
-def _disks_of(stops: Mapping[str, StopDomain | DestroyDomain], dom0: Dom0) -> frozenset[str]:
-    """GROUP/NAME of the volumes that the domains to be stopped have open."""
-    stopped = {stop.domid for stop in stops.values()}
-    return frozenset(path for domain in dom0.domains if domain.domid in stopped for path in _volumes_of(domain))
-
-
-def _volumes_of(domain: Domain) -> Iterator[str]:
-    for disk in domain.config.disks if domain.config else ():
-        if disk.target.startswith("/dev/"):
-            yield disk.target.removeprefix("/dev/")
-
-
-def _used_by_others(
-    wishes: Sequence[VolumeWish], dom0: Dom0, stops: Mapping[str, StopDomain | DestroyDomain]
-) -> Iterator[Finding]:
-    """A volume of the run that is a disk of a domain which the run does not stop."""
-    stopped = {stop.domid for stop in stops.values()}
-    by_path = {wish.path: wish for wish in wishes}
-    for domain in dom0.domains:
-        if domain.domid in stopped:
-            continue
-        for path in _volumes_of(domain):
-            if wish := by_path.get(path):
-                message = f"{path} is a disk of domain {domain.name or domain.domid}, which this run does not stop"
-                yield Finding("G106", message, f"stop it: xl shutdown {domain.domid}", guest=wish.guest)
-
-
-def _steps(
-    candidate: Candidate, dom0: Dom0, stop: StopDomain | DestroyDomain | None, storage: StoragePlan
-) -> Iterator[Step]:
+def _steps(candidate: Candidate, dom0: Dom0, stop: Stop | None, storage: StoragePlan) -> Iterator[Step]:
     guest, build = candidate.guest, candidate.build
     if stop:
         yield stop
