@@ -59,12 +59,12 @@ class Decision:
 def decide(wish: VolumeWish, group: VolumeGroup, same: Sequence[LogicalVolume], terms: Terms) -> Decision:
     """The decision for one wish. `group`: the one that it names, there and sound; `same`: all that have its tags."""
     found = group.find(wish.name)
-    if problem := _elsewhere(wish, same):
+    if problem := elsewhere(wish, same):
         return Decision(wish, "refuse", found, findings=(problem,))
     if found is None:
         return Decision(wish, "create", steps=(_create(wish, group),))
     adopted = found.path in terms.adopt and not ours(found) and terms.purpose == "ensure"
-    if problem := (_unfit(wish, found) or (None if adopted else _stranger(wish, found, terms))):
+    if problem := (unfit(wish, found) or (None if adopted else stranger(wish, found, terms))):
         return Decision(wish, "refuse", found, findings=(problem,))
     if UNFINISHED in found.tags:
         return _finish(wish, found, group)
@@ -88,7 +88,7 @@ def labelled(facts: StorageFacts) -> Mapping[Label, Sequence[LogicalVolume]]:
     return found
 
 
-def _elsewhere(wish: VolumeWish, same: Sequence[LogicalVolume]) -> Finding | None:
+def elsewhere(wish: VolumeWish, same: Sequence[LogicalVolume]) -> Finding | None:
     """Volumes with the wish's own tags under other names."""
     if len(same) > 1:
         paths = ", ".join(sorted(volume.path for volume in same))
@@ -104,7 +104,8 @@ def _elsewhere(wish: VolumeWish, same: Sequence[LogicalVolume]) -> Finding | Non
     return None
 
 
-def _unfit(wish: VolumeWish, found: LogicalVolume) -> Finding | None:
+def unfit(wish: VolumeWish, found: LogicalVolume) -> Finding | None:
+    """Not well, read-only, or no volume that could be a disk."""
     if found.state.trouble:
         hint = f"look at it with: lvs --all --options +lv_health_status {found.group}"
         return _finding("V119", wish, f"{found.path} is not well: {found.state.trouble}", hint)
@@ -117,7 +118,7 @@ def _unfit(wish: VolumeWish, found: LogicalVolume) -> Finding | None:
     return None
 
 
-def _stranger(wish: VolumeWish, found: LogicalVolume, terms: Terms) -> Finding | None:
+def stranger(wish: VolumeWish, found: LogicalVolume, terms: Terms) -> Finding | None:
     """A volume that is not the one the wish means."""
     try:
         label = Label.read(found.tags)
@@ -138,7 +139,7 @@ def _stranger(wish: VolumeWish, found: LogicalVolume, terms: Terms) -> Finding |
 
 
 def _recreate(wish: VolumeWish, found: LogicalVolume, group: VolumeGroup, terms: Terms) -> Decision:
-    problem = _kept(wish, found) or _entangled(wish, found, "made anew") or _held(wish, found, terms.released)
+    problem = _kept(wish, found) or entangled(wish, found, "made anew") or held(wish, found, terms.released)
     if problem:
         return Decision(wish, "refuse", found, findings=(problem,))
     steps = (RemoveVolume(wish.guest, Target.of(found)), _create(wish, group))
@@ -148,8 +149,8 @@ def _recreate(wish: VolumeWish, found: LogicalVolume, group: VolumeGroup, terms:
 def _finish(wish: VolumeWish, found: LogicalVolume, group: VolumeGroup) -> Decision:
     """What an earlier run did not finish; it may have been put to use all the same, so this counts as destroying."""
     grown = _grow(wish, found, group)
-    held = _held(wish, found, frozenset())
-    findings = tuple(filter(None, (held, grown if isinstance(grown, Finding) else None)))
+    in_use = held(wish, found, frozenset())
+    findings = tuple(filter(None, (in_use, grown if isinstance(grown, Finding) else None)))
     if findings:
         return Decision(wish, "refuse", found, findings=findings)
     steps, target = _prepare(wish, found)
@@ -185,7 +186,7 @@ def _grow(wish: VolumeWish, found: LogicalVolume, group: VolumeGroup) -> GrowVol
         )
         hint = f"write size: {found.size}; to have a smaller one, make a new volume and copy what the old one holds"
         return _finding("V109", wish, message, hint)
-    if problem := _entangled(wish, found, "grown"):
+    if problem := entangled(wish, found, "grown"):
         return problem
     size = replace(wish.size, bytes=wanted * group.extent.bytes)
     return GrowVolume(wish.guest, Target.of(found), wanted, size, thin=found.is_thin, wipe=wish.wipe)
@@ -225,7 +226,8 @@ def _kept(wish: VolumeWish, found: LogicalVolume) -> Finding | None:
     )
 
 
-def _held(wish: VolumeWish, found: LogicalVolume, released: Collection[str]) -> Finding | None:
+def held(wish: VolumeWish, found: LogicalVolume, released: Collection[str]) -> Finding | None:
+    """In use, and not by a domain that the run stops; or nobody can tell."""
     if found.is_open is False or (found.is_open and found.path in released):
         return None
     if found.is_open is None:
@@ -236,7 +238,7 @@ def _held(wish: VolumeWish, found: LogicalVolume, released: Collection[str]) -> 
     return _finding("V107", wish, message, "stop what uses it (xl list, findmnt, lsof), then run this again")
 
 
-def _entangled(wish: VolumeWish, found: LogicalVolume, done: str) -> Finding | None:
+def entangled(wish: VolumeWish, found: LogicalVolume, done: str) -> Finding | None:
     """Snapshots hang on it, or it is laid out in a way that a plan in extents does not count."""
     if "origin" in found.roles and not (found.is_thin and done == "grown"):
         hint = f"remove them or merge them first: lvs --select 'origin={found.name}' {found.group}"
