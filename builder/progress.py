@@ -21,8 +21,11 @@ class Progress(Protocol):
         """What was started has ended, well or not."""
 
 
-class Stages(Progress, Protocol):
+class Stages(Protocol):
     """A listener for runs on several guests at once, each at its own stage; may be called from several threads."""
+
+    def say(self, text: str) -> None:
+        """A line worth reading in a log."""
 
     def stage(self, guest: str, title: str, percent: int | None = None) -> None:
         """The guest is at this now; `percent` of it, of an installation the whole's, None where it cannot be known.
