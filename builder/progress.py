@@ -36,8 +36,8 @@ class Stages(Protocol):
     def expect(self, guest: str, left: float | None) -> None:
         """About so many seconds are left until this guest is ready, going by earlier runs; None: not known."""
 
-    def ended(self, guest: str, text: str) -> None:
-        """Nothing more comes for this guest: it is ready, failed, stopped or skipped, as `text` says."""
+    def ended(self, guest: str, text: str, *, ready: bool) -> None:
+        """Nothing more comes for this guest: it is ready, failed, stopped or left as it is, as `text` says."""
 
 
 class Silence:
@@ -61,5 +61,5 @@ class Silence:
     def expect(self, guest: str, left: float | None) -> None:
         """Ignore it."""
 
-    def ended(self, guest: str, text: str) -> None:
+    def ended(self, guest: str, text: str, *, ready: bool) -> None:
         """Ignore it."""
