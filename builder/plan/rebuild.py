@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
 from builder.plan.domains import Stop, disks_of, own_domain, used_by_others
-from builder.plan.steps import ChangeVolume, Install, PlaceFiles, Start, Step
+from builder.plan.steps import SSH, ChangeVolume, Install, PlaceFiles, RunHook, Start, Step, Wait
 from builder.profile.model import Guest
 from builder.profile.nics import Static4
 from builder.storage.facts import StorageFacts
@@ -26,12 +26,16 @@ from builder.xen.readings import Domain, XenInfo
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What build/NAME holds. `stale` tells why it is not what the profile says now; empty when it is."""
+    """What build/NAME holds. `stale` tells why it is not what the profile says now; empty when it is.
+
+    `key` stands for all that it was made of.
+    """
 
     folder: str
     size: Size
     digests: Mapping[str, str]  # file name -> SHA-256
     stale: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +192,12 @@ def _steps(candidate: Candidate, dom0: Dom0, stop: Stop | None, storage: Storage
         place = dom0.places[guest.name]
         if not _is_placed(build, place):
             yield PlaceFiles(guest.name, build.folder, folder_of(guest), build.size, replaces=bool(place.digests))
-    yield Install(guest.name, install_config_path(guest), guest.memory_for_install)
-    yield Start(guest.name, run_config_path(guest), guest.memory, _address(guest))
+    address = _address(guest)
+    yield Install(guest.name, guest.domain_uuid, install_config_path(guest), guest.memory_for_install)
+    yield Start(guest.name, guest.domain_uuid, run_config_path(guest), guest.memory)
+    yield Wait(guest.name, address, guest.ready.port or SSH, guest.ready.command or (), guest.ready.limit)
+    for number, hook in enumerate(guest.after, 1):
+        yield RunHook(guest.name, number, address, hook.command, hook.limit)
 
 
 def _address(guest: Guest) -> str:

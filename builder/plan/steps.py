@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -13,7 +14,7 @@ Command = tuple[str, ...]
 SHUTDOWN_LIMIT = 120
 # The installer took 31 to 64 minutes in QEMU without KVM; on hardware it is quicker.
 INSTALL_LIMIT = 3 * 3600
-ANSWER_LIMIT = 600
+SSH = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class StopDomain:
 
 @dataclass(frozen=True, slots=True)
 class DestroyDomain:
-    """Take away a domain whose system has stopped by itself."""
+    """Take away a domain whose system has stopped by itself, or an installer's."""
 
     guest: str
     domid: int
@@ -56,9 +57,10 @@ class PlaceFiles:
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """Start the installer and wait for its end, `limit` seconds at most."""
+    """Start the installer in a domain of this UUID and watch it to its end, `limit` seconds at most."""
 
     guest: str
+    uuid: str
     config: str
     memory: Size
     limit: int = INSTALL_LIMIT
@@ -66,16 +68,40 @@ class Install:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start what was installed and wait until it answers by ssh."""
+    """Start what was installed, in a domain of this UUID."""
 
     guest: str
+    uuid: str
     config: str
     memory: Size
-    address: str  # empty where DHCP gives it
-    limit: int = ANSWER_LIMIT
 
 
-Step: TypeAlias = StopDomain | DestroyDomain | ChangeVolume | PlaceFiles | Install | Start
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until the guest answers: `command` succeeds, if there is one, else something answers on `port`.
+
+    `address` is empty where DHCP gives it: then a login prompt on the console counts.
+    """
+
+    guest: str
+    address: str
+    port: int
+    command: Command
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """A program of the profile's `after`, run in dom0; `number` counts from 1."""
+
+    guest: str
+    number: int
+    address: str
+    command: Command
+    limit: int
+
+
+Step: TypeAlias = StopDomain | DestroyDomain | ChangeVolume | PlaceFiles | Install | Start | Wait | RunHook
 
 
 def describe(step: Step) -> str:
@@ -84,35 +110,65 @@ def describe(step: Step) -> str:
         case StopDomain():
             return f"shut it down (domain {step.domid}); destroy the domain if it runs after {step.limit} s"
         case DestroyDomain():
-            return f"take its stopped domain away (domain {step.domid})"
+            return f"take its domain away (domain {step.domid})"
         case ChangeVolume():
             return storage.describe(step.step)
         case PlaceFiles():
             instead = ", instead of an earlier build's" if step.replaces else ""
             return f"copy kernel, initrd and configs to {step.folder} ({step.size.human}){instead}"
         case Install():
-            return f"install with {step.memory.human} of memory, {step.limit // 3600} hours at most"
+            return f"install with {step.memory.human} of memory, {span(step.limit)} at most"
         case Start():
-            where = step.address or "the address that DHCP gives it"
-            return f"start it with {step.memory.human} of memory; wait until ssh answers at {where}"
+            return f"start it with {step.memory.human} of memory"
+        case Wait():
+            return f"wait until {_sign(step)}, {span(step.limit)} at most"
+        case RunHook():
+            return f"run {step.command[0]}, {span(step.limit)} at most"
         case _:
             assert_never(step)
 
 
+def span(seconds: int) -> str:
+    """A limit in words: `3 hours`, `10 minutes`, `90 s`."""
+    for unit, name in ((3600, "hour"), (60, "minute")):
+        if seconds >= unit and seconds % unit == 0:
+            count = seconds // unit
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{seconds} s"
+
+
+def _sign(step: Wait) -> str:
+    if step.command:
+        return f"{step.command[0]} says that it is ready"
+    if not step.address:
+        return "its console asks for a login"
+    return f"{'ssh' if step.port == SSH else f'port {step.port}'} answers at {step.address}"
+
+
 def commands_of(step: Step) -> tuple[Command, ...]:
     """What a person would type for it."""
+    return tuple(_commands(step))
+
+
+def _commands(step: Step) -> Iterator[Command]:
     match step:
         case StopDomain():
-            limit = ("timeout", str(step.limit))
-            return ((*limit, "xl", "shutdown", "-w", str(step.domid)), ("xl", "destroy", str(step.domid)))
+            yield ("timeout", str(step.limit), "xl", "shutdown", "-w", str(step.domid))
+            yield ("xl", "destroy", str(step.domid))
         case DestroyDomain():
-            return (("xl", "destroy", str(step.domid)),)
+            yield ("xl", "destroy", str(step.domid))
         case ChangeVolume():
-            return storage.commands_of(step.step)
+            yield from storage.commands_of(step.step)
         case PlaceFiles():
-            made = ("install", "--directory", "--mode=700", step.folder)
-            return (made, ("cp", "--recursive", f"{step.build}/.", step.folder))
+            yield ("install", "--directory", "--mode=700", step.folder)
+            yield ("cp", "--recursive", f"{step.build}/.", step.folder)
         case Install() | Start():
-            return (("xl", "create", step.config),)
+            yield ("xl", "create", step.config)
+        case Wait():
+            yield step.command or (
+                ("ssh-keyscan", "-p", str(step.port), step.address) if step.address else ("xl", "console", step.guest)
+            )
+        case RunHook():
+            yield step.command
         case _:
             assert_never(step)

@@ -102,6 +102,15 @@ AnswerText = Annotated[
 ]
 Shell = Annotated[str, AfterValidator(one_line), Matching(r"[^\n]+", "a shell command of one line", longest=20_000)]
 
+
+def _with_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words[0]:
+        raise ValueError("begins with nothing; write the program first")
+    return words
+
+
+Command = Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_with_program)]
+
 HOST_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 GuestName = Annotated[
     str, Matching(HOST_LABEL, "a guest name: small letters, digits and inner hyphens, as in web1", longest=63)

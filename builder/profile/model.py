@@ -162,6 +162,31 @@ class Vnc(Model):
     )
 
 
+class Ready(Model):
+    """By what `domu rebuild` knows that the guest is up again."""
+
+    port: fields.Count | None = Field(
+        None, ge=1, le=65535, description="A TCP port that answers at its first address; 22 unless given, ssh's"
+    )
+    command: fields.Command | None = Field(
+        None, description="A program and its arguments, run in dom0 until it succeeds; instead of a port"
+    )
+    limit: fields.Count = Field(600, ge=1, le=86_400, description="Seconds that this may take")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.port and self.command:
+            raise ValueError("has both port and command; write one of them")
+        return self
+
+
+class Hook(Model):
+    """A program that is run in dom0 when the guest is up again: a restore, Ansible."""
+
+    command: fields.Command = Field(description="The program and its arguments; no shell looks at them")
+    limit: fields.Count = Field(3600, ge=1, le=604_800, description="Seconds that it may take")
+
+
 class Guest(Model):
     """A guest, resolved: site, layers and its own profile merged, every value checked."""
 
@@ -261,6 +286,8 @@ class Guest(Model):
     late_commands: tuple[LateCommand, ...] = Field((), description="Run when the installer ends")
     initrd_files: tuple[InitrdFile, ...] = Field((), description="Files to carry into the installer")
     debconf: tuple[Answer, ...] = Field((), description="More answers; they win over the template's")
+    ready: Ready = Field(Ready(), description="How a rebuild knows that the guest is up again")
+    after: tuple[Hook, ...] = Field((), description="Run by a rebuild in dom0 when the guest is up again, in order")
     template: fields.TemplateName = Field("preseed.cfg.j2", description="The preseed's template, in preseeds/")
     lint: Lint = Field(Lint(), description="For the linter, which checks the preseed")
 

@@ -8,6 +8,8 @@ from builder.findings import Finding, Severity
 from builder.profile.model import Guest
 
 NETWORK_STATE = "/var/lib/domu/network"
+RUNS_STATE = "/var/lib/domu/runs"
+_STATES = {NETWORK_STATE: "changes of dom0's network", RUNS_STATE: "rebuilds of guests"}
 
 
 def limits(guest: Guest) -> Iterator[tuple[str, Finding]]:
@@ -37,9 +39,12 @@ def screen(guest: Guest) -> Iterator[tuple[str, Finding]]:
 
 
 def folder(guest: Guest) -> Iterator[tuple[str, Finding]]:
-    """A guest whose folder on dom0 is the one in which domu remembers changes of the network."""
-    if f"{guest.dom0_path.rstrip('/')}/{guest.name}" == NETWORK_STATE:
-        message = f"{NETWORK_STATE} is where domu remembers changes of dom0's network"
+    """A guest whose folder on dom0 is, or is within, one in which domu remembers what it does."""
+    own = f"{guest.dom0_path.rstrip('/')}/{guest.name}"
+    for state, what in _STATES.items():
+        if not f"{own}/".startswith(f"{state}/"):
+            continue
+        message = f"{state} is where domu remembers {what}"
         yield "dom0_path", Finding("P121", message, "give the guest another name, or write another dom0_path")
 
 

@@ -93,7 +93,7 @@ def _build(site: Site, artefacts: Artefacts) -> Build | None:
     reasons = (*_differences(manifest, inputs), *_damage(manifest, folder))
     size = sum(output.size for output in manifest.outputs.values())
     digests = {name: output.sha256 for name, output in manifest.outputs.items()}
-    return Build(str(folder), Size(size), digests, next(iter(reasons), ""))
+    return Build(str(folder), Size(size), digests, next(iter(reasons), ""), manifest.key)
 
 
 def _differences(manifest: Manifest, inputs: Mapping[str, object]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builder.plan.rebuild import Build, Candidate, Dom0, Place, RebuildPlan, in_order, plan_rebuild
-from builder.plan.steps import ChangeVolume, Install, PlaceFiles, Start, StopDomain, commands_of
+from builder.plan.steps import ChangeVolume, Install, PlaceFiles, Start, StopDomain, Wait, commands_of
 from builder.profile.model import Guest
 from builder.storage.plan import plan_volumes
 from builder.storage.steps import CreateVolume, RemoveVolume
@@ -86,14 +86,14 @@ def kinds(plan: RebuildPlan, number: int = 0) -> list[str]:
 def test_a_guest_that_runs_is_stopped_and_made_anew_with_its_data_kept() -> None:
     plan = Case(domains=(domain(disks=("vg0/web1-disk", "vg0/web1-srv")),)).plan()
     assert plan.findings == ()
-    assert kinds(plan) == ["StopDomain", "RemoveVolume", "CreateVolume", "PlaceFiles", "Install", "Start"]
+    assert kinds(plan) == ["StopDomain", "RemoveVolume", "CreateVolume", "PlaceFiles", "Install", "Start", "Wait"]
     assert [one.path for one in plan.destroyed] == ["vg0/web1-disk"]
     assert [wish.path for wish in plan.kept] == ["vg0/web1-srv"]
 
 
 def test_a_new_guest_is_only_made() -> None:
     plan = Case(volumes=()).plan()
-    assert kinds(plan) == ["CreateVolume", "CreateVolume", "PlaceFiles", "Install", "Start"]
+    assert kinds(plan) == ["CreateVolume", "CreateVolume", "PlaceFiles", "Install", "Start", "Wait"]
     assert plan.destroyed == ()
     assert plan.kept == ()
 
@@ -142,7 +142,7 @@ def test_the_command_lines_name_domains_by_number_and_volumes_by_uuid() -> None:
     assert lines[0] == "timeout 120 xl shutdown -w 3"
     assert any(line.startswith("lvremove --yes --select lv_uuid=") for line in lines)
     assert "xl create /var/lib/domu/web1/web1.install.cfg" in lines
-    assert lines[-1] == "xl create /var/lib/domu/web1/web1.cfg"
+    assert "xl create /var/lib/domu/web1/web1.cfg" in lines
 
 
 STRANGER = "3f0a3c5e-1111-4222-8333-0123456789ab"
@@ -222,7 +222,7 @@ def test_every_refusal_says_what_to_do() -> None:
 
 def test_steps_are_what_they_say() -> None:
     steps = Case(domains=(domain(),)).plan().guests[0].steps
-    stop, remove, create, place, install, start = steps
+    stop, remove, create, place, install, start, wait = steps
     assert isinstance(stop, StopDomain)
     assert (stop.domid, stop.uuid) == (3, WEB1.domain_uuid)
     assert isinstance(remove, ChangeVolume)
@@ -231,4 +231,7 @@ def test_steps_are_what_they_say() -> None:
     assert isinstance(place, PlaceFiles)
     assert isinstance(install, Install)
     assert install.memory == WEB1.memory_for_install
+    assert install.uuid == WEB1.domain_uuid
     assert isinstance(start, Start)
+    assert isinstance(wait, Wait)
+    assert (wait.port, wait.command, wait.limit) == (22, (), 600)

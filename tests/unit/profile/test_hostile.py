@@ -57,6 +57,8 @@ FREE = {
     ("users", 0, "password", "command", 0),
     ("early_commands", 0),
     ("late_commands", 0, "run"),
+    ("ready", "command", 0),
+    ("after", 0, "command", 0),
     ("debconf", 0, "value"),
 }
 # In free text, too, these end the line, or show something else than what is there.
@@ -65,7 +67,8 @@ NEVER = {
 }
 # Sound values of some fields, hostile as they look.
 FITTING: dict[str, set[Path]] = {
-    "empty": {("cpus",), ("domain",), *FREE} - {("early_commands", 0), ("late_commands", 0, "run")},
+    "empty": {("cpus",), ("domain",), *FREE}
+    - {("early_commands", 0), ("late_commands", 0, "run"), ("ready", "command", 0), ("after", 0, "command", 0)},
     **{
         name: {("kernel_args", 0)}
         for name in ("percent", "option", "comma", "parent", "parent-within", "scope-and-prefix")
@@ -102,9 +105,10 @@ def test_the_profile_used_here_has_every_field_of_the_model() -> None:
         for length in range(1, len(path) + 1)
     }
     wanted = {(*path, name) for path, model in MODELS.items() for name in model.model_fields}
-    # Each user of FULL gives the password another way, root gives one; recipe and partitions exclude each other.
+    # Each user of FULL gives the password another way, root gives one; recipe and partitions exclude each other, and so do
+        # a port and a command.
     wanted -= {("root", "password", name) for name in ("hash", "env", "command")}
-    wanted -= {("users", "password", "file"), ("disk", "recipe")}
+    wanted -= {("users", "password", "file"), ("disk", "recipe"), ("ready", "port")}
     assert wanted - present == set()
 
 
