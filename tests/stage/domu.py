@@ -1,0 +1,208 @@
+"""`domu` as a process that can be killed at a chosen point: started by a process that has loaded it once (the zygote).
+
+Points are counted: every file that domu opens to write, renames, makes or removes, every fsync (before it and after
+it), every program that it starts. Time goes faster for it, so that a poll each second is no second here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, NoReturn, Self
+
+PROJECT = Path(__file__).parent.parent.parent
+SPEED = 20
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+_EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "subprocess.Popen"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process of domu ended; `status` is negative for a signal. `points`: what could have been its last."""
+
+    status: int
+    out: str
+    err: str
+    points: tuple[str, ...]
+
+
+@dataclass
+class Job:
+    """A process of domu."""
+
+    pid: int
+    folder: Path
+    zygote: Zygote
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> Ended:
+        status = self.zygote.wait(self.pid)
+        said = [(self.folder / name).read_text() for name in ("out", "err", "points")]
+        return Ended(status, said[0], said[1], tuple(said[2].splitlines()))
+
+
+@dataclass
+class Zygote:
+    """The process that has loaded domu, and starts it again and again by fork."""
+
+    process: subprocess.Popen[str] = field(init=False)
+    numbers: int = 0
+
+    def __enter__(self) -> Self:
+        words = [sys.executable, "-m", "tests.stage.domu"]
+        self.process = subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.communicate()
+
+    def _ask(self, **words: Any) -> int:
+        assert self.process.stdin
+        assert self.process.stdout
+        print(json.dumps(words), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def start(
+        self,
+        stage: Path,
+        argv: Sequence[str],
+        *,
+        kill: int = 0,
+        stop: int = 0,
+        env: Mapping[str, str] | None = None,
+        speed: int = SPEED,
+    ) -> Job:
+        """domu with these arguments; behind `--run` a program that it starts. `kill`, `stop`: SIGKILL, SIGTERM at the point of this number, from 1."""
+        self.numbers += 1
+        folder = stage / f"jobs/{self.numbers}"
+        folder.mkdir(parents=True)
+        job = {"argv": list(argv), "stage": str(stage), "folder": str(folder), "kill": kill, "stop": stop}
+        pid = self._ask(start=job | {"env": dict(env or {}), "speed": speed})
+        return Job(pid, folder, self)
+
+    def wait(self, pid: int) -> int:
+        return self._ask(wait=pid)
+
+    def run(self, stage: Path, argv: Sequence[str]) -> None:
+        """Any program on the stage."""
+        subprocess.run(argv, env=_environment(stage), check=False, capture_output=True)
+
+
+def _environment(stage: Path) -> dict[str, str]:
+    for name in ("home", "tmp"):
+        (stage / name).mkdir(exist_ok=True)
+    names = {"PATH": str(stage / "bin"), "HOME": str(stage / "home"), "TMPDIR": str(stage / "tmp")}
+    return {**names, "TERM": "dumb", "COLUMNS": "200"}
+
+
+def _main() -> None:
+    """Be the zygote."""
+    from builder.cli import app
+
+    app.load_commands()
+    _load_all()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "wait" in asked:
+            _pid, status = os.waitpid(asked["wait"], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if not answer:
+                _be_domu(asked["start"], app.call)
+        print(answer, flush=True)
+
+
+def _load_all() -> None:
+    """What the commands of the stage import when they run."""
+    import builder.report.findings
+    import builder.report.plan
+    import builder.workflows.plan  # noqa: F401
+
+
+def _be_domu(job: Mapping[str, Any], call: Callable[[list[str]], int]) -> NoReturn:
+    status = 70  # sysexits.h, EX_SOFTWARE: this driver's own fault
+    try:
+        folder, stage = Path(job["folder"]), Path(job["stage"])
+        os.environ.clear()
+        os.environ.update(_environment(stage) | job["env"])
+        os.setsid()
+        for number, name in ((0, os.devnull), (1, folder / "out"), (2, folder / "err")):
+            handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+            os.dup2(handle, number)
+            os.close(handle)
+        os.chdir(stage)
+        _hurry(job["speed"])
+        _Points(folder / "points", stage, job["kill"], job["stop"]).watch()
+        status = _run(job["argv"][1:]) if job["argv"][0] == "--run" else call(job["argv"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _run(argv: list[str]) -> int:
+    """A program as domu runs them, and no more."""
+    from builder.host.run import run
+
+    return run(argv).status
+
+
+def _hurry(speed: int) -> None:
+    """A second is shorter for it. The clock of the date stays."""
+    sleep, monotonic, begin = time.sleep, time.monotonic, time.monotonic()
+    time.sleep = lambda seconds: sleep(float(seconds) / speed)
+    time.monotonic = lambda: begin + (monotonic() - begin) * speed
+
+
+class _Points:
+    """Counts where domu may be killed, and does it."""
+
+    def __init__(self, path: Path, stage: Path, kill: int, stop: int) -> None:
+        self.log: IO[str] = path.open("a", buffering=1)
+        self.stage, self.orders = str(stage), {kill: signal.SIGKILL, stop: signal.SIGTERM}
+        self.count = 0
+        self.pid = os.getpid()
+
+    def watch(self) -> None:
+        fsync = os.fsync
+
+        def slow_fsync(handle: int) -> None:
+            path = Path(f"/proc/self/fd/{handle}").readlink()
+            self.pass_by(f"before fsync {path}")
+            fsync(handle)
+            self.pass_by(f"after fsync {path}")
+
+        os.fsync = slow_fsync  # type: ignore[assignment]  # takes what has a fileno(), too; domu gives it numbers
+        sys.addaudithook(self.look)
+
+    def look(self, event: str, words: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _mode, flags = words
+            if isinstance(path, str) and path.startswith(self.stage) and flags & _WRITES:
+                self.pass_by(f"open {path}")
+        elif event == "subprocess.Popen":
+            self.pass_by(f"start {' '.join(map(str, words[1]))}")
+        elif event in _EVENTS and str(words[0]).startswith(self.stage):
+            self.pass_by(f"{event} {words[0]}")
+
+    def pass_by(self, what: str) -> None:
+        if os.getpid() != self.pid:
+            return
+        self.count += 1
+        self.log.write(what.replace(self.stage, "").replace("\n", " ") + "\n")
+        if self.count in self.orders and self.count:
+            os.kill(self.pid, self.orders[self.count])
+
+
+if __name__ == "__main__":
+    _main()
