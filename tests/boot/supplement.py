@@ -86,11 +86,11 @@ class Supplement:
         )
 
 
-def make_supplement(site: Site, media: NetbootMedia, folder: Path) -> Supplement:
-    """Fetch, unpack and pack; `folder` is for this alone."""
+def make_supplement(site: Site, media: NetbootMedia, folder: Path, *, checkpoints: bool = True) -> Supplement:
+    """Fetch, unpack and pack; `folder` is for this alone. At checkpoints the installer waits for a prober's word."""
     folder.mkdir(parents=True, exist_ok=True)
     with Access(Store(site.cache, Silence()), Terms(), progress=Silence(), now=datetime.now(UTC)) as access:
-        return _Maker(access, media, folder).make()
+        return _Maker(access, media, folder).make(checkpoints=checkpoints)
 
 
 class _Maker:
@@ -102,7 +102,7 @@ class _Maker:
         self.standing: dict[str, Standing] = {}
         self.status: list[str] = []
 
-    def make(self) -> Supplement:
+    def make(self, *, checkpoints: bool) -> Supplement:
         self._unpack_base()
         plan = preflight(self.access, self.media)
         missing = {udeb.package.name for udeb in plan.missing}
@@ -110,7 +110,8 @@ class _Maker:
         for udeb in plan.plan.all:
             name = udeb.package.name
             self.standing[name] = self._stand_in(name) if name in missing else self._own(udeb.package)
-        self._checkpoints()
+        if checkpoints:
+            self._checkpoints()
         self._modules()
         self._merge_usr()
         return Supplement(self._pack(), self.standing, self.merged)

@@ -15,6 +15,7 @@ from tests.cacher import Cacher, running_cacher
 from tests.lab.dom0 import Lab, LabError, Machine, missing_programs
 from tests.lab.guest import GuestDisk, make_guest
 from tests.lab.image import Dom0Image, make_dom0, make_key
+from tests.lab.mirror import remap, serving
 from tests.lab.place import Up, lab_folder
 
 SUITES = ("bookworm", "trixie")  # of the guests
@@ -42,9 +43,12 @@ def archive_of_this_machine() -> Mirror:
 
 @contextmanager
 def own_cacher(folder: Path, archive: Mirror) -> Iterator[Cacher]:
-    """An apt-cacher-ng of the lab's own, whose cache stays for the next time."""
+    """An apt-cacher-ng of the lab's own, whose cache stays for the next time; behind it the lab's mirror, too."""
     upstream = find_proxy(run, mirror=archive).url
-    with running_cacher(folder / "cacher", proxy=upstream) as cacher:
+    with (
+        serving(folder / "mirror", archive, upstream) as port,
+        running_cacher(folder / "cacher", proxy=upstream, settings=[remap(port)]) as cacher,
+    ):
         yield cacher
 
 

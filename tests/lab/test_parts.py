@@ -7,9 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
+from builder.media.mirror import Mirror
+from builder.media.release import parse_release
+from tests.archive import NOW, Archive, made_keys
+from tests.archive import served as toy_mirror
+from tests.cacher import running_cacher
 from tests.lab.boots import RECORD, Row, record
 from tests.lab.console import plain
+from tests.lab.mirror import URL, release_text, remap, serving
+from tests.lab.rebuild import Served, served
 
 ROW = Row(
     "4.17.5",
@@ -57,3 +65,39 @@ def test_the_record_holds_whole_rows_each_case_once() -> None:
     cases = [(row.xen, row.dom0, row.type, row.suite, row.kernel, row.method, row.hook) for row in rows]
     assert len(set(cases)) == len(cases) > 0
     assert {row.result for row in rows} <= {"booted", "failed"}
+
+
+def test_the_mirror_gives_its_own_files_and_else_those_behind_it(tmp_path: Path) -> None:
+    own = tmp_path / "mirror/files/dists/toy/InRelease"
+    own.parent.mkdir(parents=True)
+    own.write_text("our own")
+    behind = {"debian/dists/toy/InRelease": b"theirs", "debian/pool/a_1+b_all.deb": b"a package"}
+    with (
+        toy_mirror(behind) as real,
+        serving(tmp_path / "mirror", Mirror(f"{real.url}/debian"), None) as port,
+        running_cacher(tmp_path / "cacher", settings=[remap(port)]) as cacher,
+        requests.Session() as session,
+    ):
+        session.proxies = {"http": cacher.url}
+        paths = ("dists/toy/InRelease", "pool/a_1%2bb_all.deb", "pool/b_1_all.deb")
+        answers = [session.get(f"{URL}/{path}") for path in paths]
+    assert [(one.status_code, one.text) for one in answers[:2]] == [(200, "our own"), (200, "a package")]
+    assert answers[2].status_code == 404
+
+
+def test_a_release_of_the_labs_says_what_the_real_one_says() -> None:
+    with made_keys() as keys:
+        archive = Archive(keys)
+        archive.fill()
+        theirs = parse_release(archive.release(Acquire_By_Hash="yes").decode())
+    changed = "main/installer-amd64/current/images/SHA256SUMS"
+    ours = parse_release(release_text(theirs, {changed: b"ours"}).decode())
+    assert ours.date < NOW
+    assert replace(ours, files=theirs.files) == theirs
+    assert {path for path, digest in theirs.files.items() if ours.files[path] != digest} == {changed}
+
+
+def test_what_the_cacher_sent_is_counted() -> None:
+    log = "1|I|10|127.0.0.1|a\n1|O|100|127.0.0.1|a\n2|E|9|127.0.0.1|a [HTTP error, code: 503]\n3|O|900|127.0.0.1|b\n"
+    assert served(log) == Served(sent=1000, fetched=10)
+    assert served(log).share == 0.99
