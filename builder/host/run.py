@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
+import selectors
 import shlex
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +68,76 @@ def run(
             f"{argv[0]!r} did not end within {limit:.0f} s", f"to try by hand: {as_line(argv)}"
         ) from error
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def bounded(most: int) -> Runner:
+    """A runner for what is not trusted: it ends a program that prints more than `most` bytes, with BuilderError."""
+
+    def run_bounded(
+        argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_known() | dict(env or {}),
+            )
+        except OSError as error:
+            raise BuilderError(f"{argv[0]!r} cannot be started: {error.strerror}", as_line(argv)) from error
+        with process:
+            try:
+                stdout, stderr = _talk(process, stdin, limit, most)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+        return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+    return run_bounded
+
+
+def _talk(process: subprocess.Popen[bytes], stdin: bytes, limit: float, most: int) -> tuple[bytes, bytes]:
+    """Write and read at once, until both of its outputs are closed and it has ended."""
+    end = time.monotonic() + limit
+    pipes = (process.stdin, process.stdout, process.stderr)
+    into, out, err = (pipe.fileno() for pipe in pipes if pipe)
+    heard = {out: bytearray(), err: bytearray()}
+    argv = list(process.args) if isinstance(process.args, list) else []
+    with selectors.DefaultSelector() as selector:
+        selector.register(into, selectors.EVENT_WRITE)
+        for handle in heard:
+            selector.register(handle, selectors.EVENT_READ)
+        while selector.get_map():
+            if (left := end - time.monotonic()) <= 0:
+                raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s")
+            for key, _event in selector.select(left):
+                if key.fd == into:
+                    stdin = _send(into, stdin)
+                    more = bool(stdin)
+                else:
+                    data = os.read(key.fd, 65_536)
+                    heard[key.fd] += data
+                    more = bool(data)
+                if not more:
+                    selector.unregister(key.fd)
+                if not more and key.fd == into and process.stdin:
+                    process.stdin.close()
+                if max(map(len, heard.values())) > most:
+                    raise BuilderError(f"{argv[0]!r} printed more than {most} bytes, and was ended")
+    try:
+        process.wait(max(0.1, end - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s") from error
+    return bytes(heard[out]), bytes(heard[err])
+
+
+def _send(handle: int, data: bytes) -> bytes:
+    """What is left to send; a pipe that selects as writable takes so much without keeping us waiting."""
+    try:
+        return data[os.write(handle, data[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return b""
 
 
 def start_detached(argv: Sequence[str], *, log: Path) -> None:
