@@ -1,6 +1,7 @@
-"""The lab by hand: `python -m tests.lab images|up|run COMMAND|down|texts FOLDER`.
+"""The lab by hand: `python -m tests.lab images|up|again|run COMMAND|down|texts FOLDER`.
 
-`up` stays until it is told to end (by `down`, or Ctrl-C) and keeps what the others use.
+`up` stays until it is told to end (by `down`, or Ctrl-C) and keeps what the others use; `again` goes on with the disks
+that the last one left.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def main(words: list[str]) -> int:
                 print(f"{time.monotonic() - begin:.0f} s")
                 for one in guest_disks(folder, archive, url):
                     print(one.folder, one.kernel_name, f"{time.monotonic() - begin:.0f} s")
-        case ["up", *suite]:
+        case ["up" | "again" as how, *suite]:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             begin = time.monotonic()
-            with brought_up((suite or ["bookworm"])[0]) as made:
+            with brought_up((suite or ["bookworm"])[0], fresh=how == "up") as made:
                 print(f"dom0 answers after {time.monotonic() - begin:.0f} s", flush=True)
                 print(made.lab.run("xl info | grep -E '^(release|xen_version|virt_caps|total_memory)'"), flush=True)
                 signal.pause()
