@@ -101,7 +101,27 @@ class RunHook:
     limit: int
 
 
-Step: TypeAlias = StopDomain | DestroyDomain | ChangeVolume | PlaceFiles | Install | Start | Wait | RunHook
+@dataclass(frozen=True, slots=True)
+class RemoveLink:
+    """Take away the link by which xendomains starts the guest with dom0."""
+
+    guest: str
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFiles:
+    """Take away the guest's folder on dom0, with these names in it and no others."""
+
+    guest: str
+    folder: str
+    names: tuple[str, ...]
+
+
+Step: TypeAlias = (
+    StopDomain | DestroyDomain | ChangeVolume | PlaceFiles | Install | Start | Wait | RunHook | RemoveLink | RemoveFiles
+)
 
 
 def describe(step: Step) -> str:
@@ -124,6 +144,10 @@ def describe(step: Step) -> str:
             return f"wait until {_sign(step)}, {span(step.limit)} at most"
         case RunHook():
             return f"run {step.command[0]}, {span(step.limit)} at most"
+        case RemoveLink():
+            return f"let xendomains start it no more: remove {step.path}"
+        case RemoveFiles():
+            return f"remove {step.folder}: {', '.join(step.names) or 'it is empty'}"
         case _:
             assert_never(step)
 
@@ -170,5 +194,10 @@ def _commands(step: Step) -> Iterator[Command]:
             )
         case RunHook():
             yield step.command
+        case RemoveLink():
+            yield ("rm", step.path)
+        case RemoveFiles():
+            yield from [("rm", "--recursive", *(f"{step.folder}/{name}" for name in step.names))] if step.names else []
+            yield ("rmdir", step.folder)
         case _:
             assert_never(step)
