@@ -1,6 +1,6 @@
 """The plan of a rebuild: what is done to each guest, in order, and what it destroys; or why nothing may be touched.
 
-A state that is not known was refused where it was read. Guests are rebuilt one after the other.
+A state that is not known was refused where it was read.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
 from builder.plan.domains import Stop, disks_of, own_domain, used_by_others
+from builder.plan.schedule import Schedule, make_schedule, without_room
 from builder.plan.steps import SSH, ChangeVolume, Install, PlaceFiles, RunHook, Start, Step, Wait
 from builder.profile.model import Guest
 from builder.profile.nics import Static4
 from builder.storage.facts import StorageFacts
+from builder.storage.room import measure_groups
 from builder.storage.storage_plan import Destroyed, StoragePlan, plan_storage
 from builder.storage.wishes import VolumeWish
 from builder.units import Size
 from builder.xen.config import folder_of, install_config_path, run_config_path
-from builder.xen.memory import memory_needed
 from builder.xen.readings import Domain, XenInfo
 
 
@@ -57,13 +58,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Dom0:
-    """What dom0 is like before anything is touched; `places` by guest."""
+    """What dom0 is like before anything is touched; `places` by guest. `installs_at_once` is what its site allows."""
 
     domains: tuple[Domain, ...]
     info: XenInfo
     storage: StorageFacts
     interfaces: frozenset[str]
     places: Mapping[str, Place]
+    installs_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,13 @@ class GuestPlan:
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlan:
-    """Guests in the order in which they are rebuilt, what is lost, what stays, and every finding, sorted."""
+    """Guests in the order in which they have their turns, what is lost, what stays, and every finding, sorted."""
 
     guests: tuple[GuestPlan, ...]
     destroyed: tuple[Destroyed, ...]
     kept: tuple[VolumeWish, ...]
     findings: tuple[Finding, ...]
+    schedule: Schedule
 
     @property
     def refused(self) -> bool:
@@ -104,13 +107,15 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
         if own:
             stops[candidate.guest.name] = own
     findings.extend(_room_for_files(ordered, dom0))
-    findings.extend(_memory(ordered, dom0, stops))
     released = disks_of(stops.values(), dom0.domains)
     wishes = [wish for candidate in ordered for wish in candidate.wishes]
     owners = {wish.path: wish.guest for wish in wishes}
     findings.extend(used_by_others(owners, dom0.domains, stops.values()))
     storage = plan_storage(wishes, dom0.storage, purpose="rebuild", released=released)
     findings.extend(storage.findings)
+    schedule = _schedule(ordered, dom0, storage)
+    # Where there is too little for any order (V110), it is not told for each guest.
+    findings.extend(one for one in without_room(schedule) if one.code != "G132" or not storage.refused)
     refused = bool(findings.errors)
     guests = tuple(
         GuestPlan(one.guest.name, () if refused else tuple(_steps(one, dom0, stops.get(one.guest.name), storage)))
@@ -120,7 +125,7 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
     kept = tuple(
         one.wish for one in storage.decisions if one.found and one.action != "refuse" and one.wish.path not in lost
     )
-    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings))
+    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings), schedule)
 
 
 def in_order(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -166,19 +171,15 @@ def _is_placed(build: Build, place: Place) -> bool:
     return all(place.digests.get(name) == digest for name, digest in build.digests.items())
 
 
-def _memory(ordered: Sequence[Candidate], dom0: Dom0, stops: Mapping[str, Stop]) -> Iterator[Finding]:
-    """Guest after guest: what is free when its turn comes, for its installation and for what runs afterwards."""
-    free = dom0.info.unclaimed.bytes
-    held = {domain.domid: domain.memory.bytes for domain in dom0.domains}
-    for candidate in ordered:
-        guest = candidate.guest
-        if stop := stops.get(guest.name):
-            free += held[stop.domid]
-        needed = memory_needed(guest, max(guest.memory_for_install, guest.memory))
-        if needed.bytes > free:
-            message = f"needs {needed.human} of memory, and Xen has {Size(max(free, 0)).human} free when its turn comes"
-            yield Finding("G107", message, "stop other guests, or give it less (install_memory)", guest=guest.name)
-        free -= memory_needed(guest, guest.memory).bytes
+def _schedule(ordered: Sequence[Candidate], dom0: Dom0, storage: StoragePlan) -> Schedule:
+    uses = {
+        one.guest.name: measure_groups(
+            dom0.storage, [decision for decision in storage.decisions if decision.wish.guest == one.guest.name]
+        )
+        for one in ordered
+    }
+    guests = [one.guest for one in ordered]
+    return make_schedule(guests, dom0.domains, dom0.info.unclaimed, uses, dom0.installs_at_once)
 
 
 def _steps(candidate: Candidate, dom0: Dom0, stop: Stop | None, storage: StoragePlan) -> Iterator[Step]:

@@ -1,60 +1,65 @@
-"""Which guests of a run begin when: after those they wait for, as memory allows, and no more at once than is wanted.
+"""Which guests of a run begin when: after those they wait for, as room allows, and no more at once than is wanted.
 
-A guest that would take what another one of the run needs lets it go first, so that what was planned never runs out.
+Room is Xen's memory and the extents of volume groups. A guest that would take what another one of the run needs lets
+it go first, so that what was planned never runs out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from builder.findings import Finding
 from builder.profile.model import Guest
+from builder.storage.room import GroupUse
 from builder.units import Size
 from builder.xen.memory import memory_needed
 from builder.xen.readings import Domain
 
 # done: it answered, and what was to be done after that is done; skipped: it was left as it is.
 State = Literal["waiting", "running", "done", "failed", "skipped"]
+MEMORY = ""  # stands among the names of volume groups, none of which is empty
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What a rebuild takes beside what the guest has: `most` at some moment, `ends` at its end; below 0: gives back."""
+
+    most: int
+    ends: int
+
+    def in_state(self, state: State) -> int:
+        """What is to be counted as taken; of a guest that failed, all that it may have got."""
+        if state in {"running", "failed"}:
+            return max(self.most, 0)
+        return self.ends if state == "done" else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A guest of a run: those of the run that it starts after, and its share of Xen's memory.
-
-    `held` by its domain before, `needed` at most while it is rebuilt, `stays` once it runs again.
-    """
+    """A guest of a run, those of the run that it starts after, and what it takes: bytes of MEMORY, groups' extents."""
 
     guest: str
     after: frozenset[str]
-    held: Size
-    needed: Size
-    stays: Size
-
-    def share(self, state: State) -> int:
-        """Bytes that are to be counted as its own; of one that failed all that it may have got."""
-        if state in {"running", "failed"}:
-            return max(self.held.bytes, self.needed.bytes)
-        return self.stays.bytes if state == "done" else self.held.bytes
+    takes: Mapping[str, Take]
 
     @property
     def rank(self) -> tuple[int, int]:
-        """First those that end with less than they had, the modest before; then by what they give back at their end.
+        """Those that end with less memory than they had, the modest first; then by what they give back at their end.
 
-        In this order all go one by one if there is any order in which they do (`after` aside).
+        In this order all find memory one by one, if there is any order in which they do (`after` aside).
         """
-        if self.stays <= self.held:
-            return 0, self.needed.bytes - self.held.bytes
-        return 1, self.stays.bytes - self.needed.bytes
+        memory = self.takes[MEMORY]
+        return (0, memory.most) if memory.ends <= 0 else (1, memory.ends - memory.most)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The guests of a run, each behind those that it starts after; `free`: Xen's memory before anything is touched."""
+    """The guests of a run, each behind those that it starts after; `free`: what there is before anything is touched."""
 
-    turns: tuple[Turn, ...]
-    free: Size
+    turns: tuple[Turn, ...] = ()
+    free: Mapping[str, int] = field(default_factory=dict)
     at_once: int = 1
 
     @property
@@ -62,24 +67,43 @@ class Schedule:
         """Every guest waiting."""
         return {turn.guest: "waiting" for turn in self.turns}
 
-    def unclaimed(self, states: Mapping[str, State]) -> int:
-        """Bytes of memory that are nobody's, below zero where more was taken than there is."""
-        return self.free.bytes + sum(turn.held.bytes - turn.share(states[turn.guest]) for turn in self.turns)
+    def room(self, states: Mapping[str, State]) -> dict[str, int]:
+        """What is nobody's, below 0 where more was taken than there is."""
+        left = dict(self.free)
+        for turn in self.turns:
+            for name, take in turn.takes.items():
+                left[name] -= take.in_state(states[turn.guest])
+        return left
 
 
-def make_schedule(guests: Iterable[Guest], domains: Iterable[Domain], free: Size, at_once: int = 1) -> Schedule:
-    """For guests in order; what they start after outside of the run is as it is, and nobody waits for it."""
+def make_schedule(
+    guests: Iterable[Guest],
+    domains: Sequence[Domain],
+    free: Size,
+    groups: Mapping[str, Sequence[GroupUse]],
+    at_once: int = 1,
+) -> Schedule:
+    """For guests in order, with `free` memory; `groups`: for each guest, what it alone does to volume groups.
+
+    What guests start after outside of the run is as it is, and nobody waits for it.
+    """
     ordered = tuple(guests)
     run = frozenset(guest.name for guest in ordered)
-    known = tuple(domains)
-    return Schedule(tuple(_turn(guest, run, known) for guest in ordered), free, at_once)
+    turns = []
+    there = {MEMORY: free.bytes}
+    for guest in ordered:
+        takes = {MEMORY: _memory(guest, domains)}
+        for use in groups[guest.name]:
+            takes[use.name] = Take(use.free - use.least, use.free - use.after)
+            there[use.name] = use.free
+        turns.append(Turn(guest.name, run.intersection(guest.start_after), takes))
+    return Schedule(tuple(turns), there, at_once)
 
 
-def _turn(guest: Guest, run: frozenset[str], domains: tuple[Domain, ...]) -> Turn:
+def _memory(guest: Guest, domains: Sequence[Domain]) -> Take:
     held = sum(domain.memory.bytes for domain in domains if domain.uuid == guest.domain_uuid)
-    needed = memory_needed(guest, max(guest.memory_for_install, guest.memory))
-    stays = memory_needed(guest, guest.memory)
-    return Turn(guest.name, run.intersection(guest.start_after), Size(held), needed, stays)
+    most = memory_needed(guest, max(guest.memory_for_install, guest.memory)).bytes
+    return Take(most - held, memory_needed(guest, guest.memory).bytes - held)
 
 
 def begin_now(schedule: Schedule, states: Mapping[str, State]) -> tuple[str, ...]:
@@ -89,23 +113,32 @@ def begin_now(schedule: Schedule, states: Mapping[str, State]) -> tuple[str, ...
     for turn in schedule.turns:
         if sum(state == "running" for state in now.values()) >= schedule.at_once:
             break
-        if now[turn.guest] != "waiting" or not _is_ready(turn, now) or _missing(schedule, turn, now) > 0:
-            continue
-        then: dict[str, State] = now | {turn.guest: "running"}
-        if _left_over(schedule, then) <= _left_over(schedule, now):
-            now = then
-            begun.append(turn.guest)
+        if now[turn.guest] == "waiting" and _is_ready(turn, now) and not _lacks(turn, schedule.room(now)):
+            then: dict[str, State] = now | {turn.guest: "running"}
+            lost = _left_over(schedule, now)
+            if any(_waiting_for_ever(schedule, then, order) <= lost for order in _orders(schedule)):
+                now = then
+                begun.append(turn.guest)
     return tuple(begun)
 
 
 def without_room(schedule: Schedule) -> Iterator[Finding]:
-    """Guests that never find the memory that they need, whoever goes first (G107)."""
-    end = _at_the_end(schedule, schedule.begin)
+    """Guests that never find the room that they need, whoever goes first (G107, G132)."""
+    left_over = _left_over(schedule, schedule.begin)
+    states: dict[str, State] = {name: "waiting" if name in left_over else "done" for name in schedule.begin}
     for turn in schedule.turns:
-        if end[turn.guest] == "waiting" and _is_ready(turn, end):
-            room = Size(max(turn.needed.bytes - _missing(schedule, turn, end), 0)).human
-            message = f"needs {turn.needed.human} of memory, and Xen has {room} free when its turn comes"
-            yield Finding("G107", message, "stop other guests, or give it less (install_memory)", guest=turn.guest)
+        if turn.guest not in left_over or not _is_ready(turn, states):
+            continue
+        room = schedule.room(states)
+        for name in _lacks(turn, room):
+            most, free = turn.takes[name].most, max(room[name], 0)
+            if name == MEMORY:
+                message = f"needs {Size(most).human} of free memory when its turn comes, and Xen has {Size(free).human}"
+                hint = "stop other guests, or give it less (install_memory)"
+                yield Finding("G107", f"{message} then", hint, guest=turn.guest)
+            else:
+                message = f"needs {most} free extents of {name} when its turn comes, and there are {free} then"
+                yield Finding("G132", message, f"rebuild it alone: domu rebuild {turn.guest}", guest=turn.guest)
 
 
 def in_vain(schedule: Schedule, states: Mapping[str, State]) -> Iterator[Finding]:
@@ -122,7 +155,8 @@ def in_vain(schedule: Schedule, states: Mapping[str, State]) -> Iterator[Finding
         elif "running" in now.values() or not _is_ready(turn, now) or turn.guest not in _left_over(schedule, now):
             continue
         else:
-            message = f"is left as it is: its {turn.needed.human} of memory may be held by guests that failed"
+            what = "memory" if MEMORY in _lacks(turn, schedule.room(now)) else "room for volumes"
+            message = f"is left as it is: the {what} that it needs may be held by guests that failed"
             yield Finding("G131", message, f"mend those, then: domu rebuild {turn.guest}", guest=turn.guest)
         now[turn.guest] = "skipped"
 
@@ -131,27 +165,29 @@ def _is_ready(turn: Turn, states: Mapping[str, State]) -> bool:
     return all(states[name] == "done" for name in turn.after)
 
 
-def _missing(schedule: Schedule, turn: Turn, states: Mapping[str, State]) -> int:
-    """Bytes that a waiting guest lacks to begin; none or below where it lacks nothing."""
-    return turn.needed.bytes - turn.held.bytes - schedule.unclaimed(states)
+def _lacks(turn: Turn, room: Mapping[str, int]) -> list[str]:
+    """Of what there is too little for it to begin."""
+    return [name for name, take in turn.takes.items() if take.most > max(room[name], 0)]
 
 
 def _left_over(schedule: Schedule, states: Mapping[str, State]) -> frozenset[str]:
-    """Those that wait for ever."""
-    end = _at_the_end(schedule, states)
-    return frozenset(name for name, state in end.items() if state == "waiting")
+    """Guests that wait for ever, in the order in which they are fewer."""
+    return min((_waiting_for_ever(schedule, states, order) for order in _orders(schedule)), key=len)
 
 
-def _at_the_end(schedule: Schedule, states: Mapping[str, State]) -> dict[str, State]:
-    """When those that run have ended well, and then one by one as many others as find room."""
+def _orders(schedule: Schedule) -> tuple[Sequence[Turn], ...]:
+    """The best for memory, and the plan's own."""
+    return sorted(schedule.turns, key=lambda turn: turn.rank), schedule.turns
+
+
+def _waiting_for_ever(schedule: Schedule, states: Mapping[str, State], order: Sequence[Turn]) -> frozenset[str]:
+    """Those left when all that run have ended well, and then one by one as many others as find room."""
     now: dict[str, State] = {name: "done" if state == "running" else state for name, state in states.items()}
-    waiting = sorted((turn for turn in schedule.turns if now[turn.guest] == "waiting"), key=lambda turn: turn.rank)
-    unclaimed = schedule.unclaimed(now)
-    while True:
-        fits = (turn for turn in waiting if turn.needed.bytes - turn.held.bytes <= unclaimed and _is_ready(turn, now))
-        best = next(fits, None)
-        if best is None:
-            return now
+    waiting = [turn for turn in order if now[turn.guest] == "waiting"]
+    room = schedule.room(now)
+    while best := next((turn for turn in waiting if _is_ready(turn, now) and not _lacks(turn, room)), None):
         waiting.remove(best)
         now[best.guest] = "done"
-        unclaimed += best.held.bytes - best.stays.bytes
+        for name, take in best.takes.items():
+            room[name] -= take.ends
+    return frozenset(turn.guest for turn in waiting)

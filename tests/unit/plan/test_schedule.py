@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.plan.schedule import Schedule, State, Turn, begin_now, in_vain, make_schedule, without_room
+from builder.plan.schedule import MEMORY, Schedule, State, Take, Turn, begin_now, in_vain, make_schedule, without_room
+from builder.storage.room import GroupUse
 from builder.units import Size
 from builder.xen.readings import Domain, DomainState
 from tests.guests import guest
@@ -18,13 +19,14 @@ from tests.guests import guest
 GIB = 1 << 30
 
 
-def turn(name: str, *after: str, held: int = 0, needed: int = 1, stays: int = 1) -> Turn:
-    """Sizes in GiB."""
-    return Turn(name, frozenset(after), Size(held * GIB), Size(needed * GIB), Size(stays * GIB))
+def turn(name: str, *after: str, held: int = 0, needed: int = 1, stays: int = 1, **groups: tuple[int, int]) -> Turn:
+    """Memory in GiB; of volume groups the most that is taken, and what is at the end."""
+    memory = Take((needed - held) * GIB, (stays - held) * GIB)
+    return Turn(name, frozenset(after), {MEMORY: memory} | {group: Take(*take) for group, take in groups.items()})
 
 
-def schedule(*turns: Turn, free: int = 100, at_once: int = 1) -> Schedule:
-    return Schedule(turns, Size(free * GIB), at_once)
+def schedule(*turns: Turn, free: int = 100, at_once: int = 1, **groups: int) -> Schedule:
+    return Schedule(turns, {MEMORY: free * GIB, **groups}, at_once)
 
 
 CHAIN = (turn("db1"), turn("web1", "db1"), turn("app1", "web1"))
@@ -81,6 +83,26 @@ FOUR = tuple(turn(name) for name in ("a", "b", "c", "d"))
             ["b"],
             id="and then it counts",
         ),
+        pytest.param(
+            schedule(turn("a", vg0=(0, -50)), turn("b", vg0=(60, 60)), vg0=10, at_once=2),
+            {},
+            ["a"],
+            id="extents that another gives back counts once it is ready",
+        ),
+        pytest.param(
+            schedule(turn("a", vg0=(0, -50)), turn("b", vg0=(60, 60)), turn("c", vg1=(5, 5)), vg0=10, vg1=5, at_once=2),
+            {"a": "running"},
+            ["c"],
+            id="another group has room",
+        ),
+        pytest.param(
+            schedule(
+                turn("a", vg0=(80, 80)), turn("b", vg0=(0, -50)), turn("c", "b", vg0=(60, -60)), vg0=90, at_once=2
+            ),
+            {},
+            ["a", "b"],
+            id="extents that come back later do not stand in the way",
+        ),
     ],
 )
 def test_who_may_begin(plan: Schedule, states: dict[str, State], expected: list[str]) -> None:
@@ -109,7 +131,14 @@ def test_memory_that_a_failed_guest_may_hold_is_not_given_out() -> None:
 def test_what_never_fits_is_told_with_what_is_free_when_its_turn_comes() -> None:
     plan = schedule(turn("a", needed=5), turn("b", held=1, needed=2, stays=2), turn("c", "a"), free=3)
     assert [(one.guest, one.code, one.message) for one in without_room(plan)] == [
-        ("a", "G107", "needs 5.0 GiB of memory, and Xen has 2.0 GiB free when its turn comes")
+        ("a", "G107", "needs 5.0 GiB of free memory when its turn comes, and Xen has 2.0 GiB then")
+    ]
+
+
+def test_extents_that_never_do_are_told() -> None:
+    plan = schedule(turn("a", vg0=(5, -5)), turn("b", vg0=(60, 0)), vg0=5)
+    assert [(one.guest, one.code, one.message) for one in without_room(plan)] == [
+        ("b", "G132", "needs 60 free extents of vg0 when its turn comes, and there are 10 then")
     ]
 
 
@@ -118,11 +147,16 @@ def test_a_schedule_counts_what_libxl_asks_for_and_what_own_domains_hold() -> No
     db1 = guest({"name": "db1"})
     own = Domain("web1", 3, Size(GIB), 1, DomainState(blocked=True), 1.0, web1.domain_uuid)
     stranger = Domain("db1", 4, Size(GIB), 1, DomainState(blocked=True), 1.0, "3f0a3c5e-1111-4222-8333-0123456789ab")
-    plan = make_schedule([db1, web1], [own, stranger], Size(GIB), 2)
+    use = GroupUse("vg0", Size(4 << 20), 2000, free=500, after=400, least=100)
+    plan = make_schedule([db1, web1], [own, stranger], Size(GIB), {"db1": [], "web1": [use]}, 2)
     mebibyte = 1 << 20
-    assert plan.turns == (
-        Turn("db1", frozenset(), Size(0), Size(1026 * mebibyte), Size(1026 * mebibyte)),
-        Turn("web1", frozenset({"db1"}), Size(GIB), Size(2050 * mebibyte), Size(1026 * mebibyte)),
+    assert plan == Schedule(
+        (
+            Turn("db1", frozenset(), {MEMORY: Take(1026 * mebibyte, 1026 * mebibyte)}),
+            Turn("web1", frozenset({"db1"}), {MEMORY: Take(1026 * mebibyte, 2 * mebibyte), "vg0": Take(400, 100)}),
+        ),
+        {MEMORY: GIB, "vg0": 500},
+        2,
     )
 
 
@@ -134,16 +168,18 @@ def schedules(draw: st.DrawFn, *, chained: bool = True) -> Schedule:
         after = draw(st.sets(st.sampled_from([one.guest for one in turns]))) if chained and turns else set()
         stays = draw(st.integers(0, 4))
         needed = stays + draw(st.integers(0, 4))
-        turns.append(turn(f"g{number}", *after, held=draw(st.integers(0, 6)), needed=needed, stays=stays))
-    return schedule(*turns, free=draw(st.integers(0, 8)), at_once=draw(st.integers(1, 4)))
+        ends = draw(st.integers(-3, 3)) if chained else 0
+        vg0 = (max(ends, 0) + draw(st.integers(0, 3)), ends) if chained else (0, 0)
+        turns.append(turn(f"g{number}", *after, held=draw(st.integers(0, 6)), needed=needed, stays=stays, vg0=vg0))
+    return schedule(*turns, free=draw(st.integers(0, 8)), at_once=draw(st.integers(1, 4)), vg0=draw(st.integers(0, 6)))
 
 
 def fits_one_by_one(plan: Schedule, order: Sequence[Turn]) -> bool:
-    free = plan.free.bytes
+    free = plan.free[MEMORY]
     for one in order:
-        if one.needed.bytes > free + one.held.bytes:
+        if one.takes[MEMORY].most > free:
             return False
-        free += one.held.bytes - one.stays.bytes
+        free -= one.takes[MEMORY].ends
     return True
 
 
@@ -166,11 +202,11 @@ def test_every_run_comes_to_its_end_within_its_limits(plan: Schedule, data: st.D
         states |= {one.guest: "skipped" for one in in_vain(plan, states)}
         running = [name for name, state in states.items() if state == "running"]
         assert len(running) <= plan.at_once
-        assert plan.unclaimed(states) >= 0
+        assert min(plan.room(states).values()) >= 0
         if not running:
             break
         failed = may_fail and data.draw(st.integers(0, 4)) == 0
         states[data.draw(st.sampled_from(running))] = "failed" if failed else "done"
-    assert sound is False or "waiting" not in states.values()
+    assert "waiting" not in states.values()
     if sound and "failed" not in states.values():
         assert set(states.values()) == {"done"}
