@@ -25,6 +25,12 @@ FULL_DOM0: dict[str, Any] = {
     "dns": ["192.0.2.53"],
     "ssh_ports": [22, 2222],
     "installs_at_once": 2,
+    "drill": {
+        "subnet": "10.254.7.0/24",
+        "proxy": "http://10.254.7.1:3142",
+        "mirror": "http://mirror.example.org/debian",
+        "after": True,
+    },
     "networks": [
         {
             "name": "xenbr0",

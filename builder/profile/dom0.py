@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -72,6 +72,32 @@ class Network(Model):
         return self
 
 
+class Drill(Model):
+    """Where `domu rebuild --drill` rebuilds guests: on a bridge of its own that leads nowhere."""
+
+    subnet: fields.Subnet4 = Field(
+        IPv4Network("10.254.0.0/24"), description="Of that bridge; dom0 has its first address"
+    )
+    proxy: Literal["auto"] | fields.Url = Field(
+        "auto", description="What installers reach the archive through; auto: an apt-cacher on dom0's address there"
+    )
+    mirror: fields.Url | None = Field(
+        None, description="The archive in a drill, where it is not the guest's own mirror"
+    )
+    after: fields.Flag = Field(default=False, description="The guest's `after` is run in a drill, too")
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.subnet.prefixlen > 29:
+            raise ValueError("a subnet for drills has at most the prefix length /29: dom0 and the guests are in it")
+        return self
+
+    @property
+    def own(self) -> IPv4Interface:
+        """dom0's address on the bridge."""
+        return IPv4Interface((self.subnet.network_address + 1, self.subnet.prefixlen))
+
+
 class Dom0(Model):
     """A dom0; without profiles/dom0.yaml, all defaults: nothing is known of its networks."""
 
@@ -87,6 +113,16 @@ class Dom0(Model):
     ssh_ports: tuple[fields.Port, ...] = Field((22,), description="dom0's own ssh, never to be forwarded to a guest")
     installs_at_once: InstallsAtOnce = Field(1, description="How many guests a rebuild installs at the same time")
     networks: tuple[Network, ...] = Field((), description="Networks for guests")
+    drill: Drill = Field(Drill(), description="Where `domu rebuild --drill` rebuilds guests")
+
+    @model_validator(mode="after")
+    def _drills_are_apart(self) -> Self:
+        near = [(one, f"the networks of {net.name}") for net in self.networks for one in (*net.subnets, *_nets(net))]
+        near += [(one.network, "dom0's own addresses") for one in self.addresses]
+        for one, what in near if "drill" in self.model_fields_set else ():
+            if one.version == 4 and self.drill.subnet.overlaps(one):
+                raise ValueError(f"drill.subnet overlaps with {what} ({one}); choose another one")
+        return self
 
     @cached_property
     def own_addresses(self) -> dict[IPv4Address | IPv6Address, str]:
@@ -138,6 +174,10 @@ class Dom0(Model):
     def way_out(self, network: Network) -> str:
         """The device by which a routed or NAT network reaches the outside."""
         return self.device_of(network.outer or self.outer)
+
+
+def _nets(network: Network) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(one.network for one in network.addresses)
 
 
 def _holds(network: Network, address: IPv4Address | IPv6Address) -> bool:

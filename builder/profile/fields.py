@@ -350,6 +350,7 @@ Interface = Annotated[
 Subnet = Annotated[
     IPv4Network | IPv6Network, *_address(ip_network, "a network, as in 203.0.113.0/28 or 2001:db8:1::/64", prefix=True)
 ]
+Subnet4 = Annotated[IPv4Network, *_address(IPv4Network, "an IPv4 network, as in 10.254.0.0/24", prefix=True)]
 # Without Strict, pydantic takes 'yes' for true and '2' for 2.
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
