@@ -58,7 +58,9 @@ def test_domu_understands_what_its_programs_say(stage: Stage) -> None:
     assert dom0.is_dom0
     assert (web1.name, web1.uuid, web1.state.word) == ("web1", derived_uuid("web1"), "idle")
     assert web1.config
-    assert [disk.target for disk in web1.config.disks] == ["/dev/vg0/web1-disk", "/dev/vg0/web1-srv"]
+    assert [disk.target for disk in web1.config.disks] == [
+        f"/dev/vg0/web1-{name}" for name in ("disk", "srv", "scratch")
+    ]
     assert xen_info(run).unclaimed.mebibytes() == 3072
     disk = read_storage(run, stage.root).find("vg0", "web1-disk")
     assert disk
@@ -139,8 +141,10 @@ def test_volumes_are_made_and_removed_as_lvm_does(stage: Stage) -> None:
 
 
 def test_who_is_killed_dies_and_his_program_may_end(stage: Stage, zygote: Zygote) -> None:
-    done = stage.domu("show", "web1", kill=1)
-    assert done.status in {0, -9}
+    points = zygote.start(stage.folder, ["--run", "true"]).wait().points
+    assert points == ("start true",)
+    assert zygote.start(stage.folder, ["--run", "true"], kill=(points[0], 1)).wait().status == -9
+    assert zygote.start(stage.folder, ["--run", "true"], kill=(points[0], 2)).wait().status == 0
     for when, is_made, content in (
         ("before", False, ""),
         ("half", True, "what was on the disk before"),

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn, Self
+from typing import IO, Any, NoReturn, Self, TypeAlias
 
 PROJECT = Path(__file__).parent.parent.parent
 SPEED = 20
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "subprocess.Popen"}
+
+# A point by its words, and which time it is passed, from 1.
+Point: TypeAlias = tuple[str, int]
+_CHANGING = (
+    (re.compile(r"/tmp/[^ ]*"), "/tmp/..."),
+    (re.compile(r"staged-[0-9a-f]+"), "staged-..."),
+    (re.compile(r"(/runs/[a-z0-9]+/)20[0-9A-Za-z.-]+"), r"\1RUN"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,12 +86,15 @@ class Zygote:
         stage: Path,
         argv: Sequence[str],
         *,
-        kill: int = 0,
-        stop: int = 0,
+        kill: Point = ("", 0),
+        stop: Point = ("", 0),
         env: Mapping[str, str] | None = None,
         speed: int = SPEED,
     ) -> Job:
-        """domu with these arguments; behind `--run` a program that it starts. `kill`, `stop`: SIGKILL, SIGTERM at the point of this number, from 1."""
+        """domu with these arguments; behind `--run` a program that it starts.
+
+        `kill`, `stop`: SIGKILL, SIGTERM when it passes this point for the n-th time.
+        """
         self.numbers += 1
         folder = stage / f"jobs/{self.numbers}"
         folder.mkdir(parents=True)
@@ -167,10 +180,11 @@ def _hurry(speed: int) -> None:
 class _Points:
     """Counts where domu may be killed, and does it."""
 
-    def __init__(self, path: Path, stage: Path, kill: int, stop: int) -> None:
+    def __init__(self, path: Path, stage: Path, kill: Point, stop: Point) -> None:
         self.log: IO[str] = path.open("a", buffering=1)
-        self.stage, self.orders = str(stage), {kill: signal.SIGKILL, stop: signal.SIGTERM}
-        self.count = 0
+        self.stage = str(stage)
+        self.orders = {tuple(kill): signal.SIGKILL, tuple(stop): signal.SIGTERM}
+        self.times: Counter[str] = Counter()
         self.pid = os.getpid()
 
     def watch(self) -> None:
@@ -198,10 +212,19 @@ class _Points:
     def pass_by(self, what: str) -> None:
         if os.getpid() != self.pid:
             return
-        self.count += 1
-        self.log.write(what.replace(self.stage, "").replace("\n", " ") + "\n")
-        if self.count in self.orders and self.count:
-            os.kill(self.pid, self.orders[self.count])
+        point = plain(what, self.stage)
+        self.times[point] += 1
+        self.log.write(f"{point}\n")
+        if order := self.orders.get((point, self.times[point])):
+            os.kill(self.pid, order)
+
+
+def plain(what: str, stage: str) -> str:
+    """The point without what is another in every run: the stage's folder, numbers of runs, random names."""
+    text = " ".join(what.replace(stage, "").split())
+    for pattern, word in _CHANGING:
+        text = pattern.sub(word, text)
+    return text[:200]
 
 
 if __name__ == "__main__":

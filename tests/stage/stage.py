@@ -2,7 +2,7 @@
 
     stage = Stage.lay(tmp_path)                     # guest web1: old system on vg0/web1-disk, data on vg0/web1-srv
     done = stage.domu("rebuild", "web1", "--yes", "web1")          # the real command line, a process of its own
-    done = stage.domu("rebuild", ..., kill=7)       # SIGKILL at its 7th touch of a file or start of a program
+    done = stage.domu("rebuild", ..., kill=(point, 2))  # SIGKILL when it passes a point of Ended.points again
     stage.order(kill={"change": 3, "when": "half"}) # or by the program that it calls: see tests/stage/programs.py
     stage.order(installer=["question"], shutdown="ignored", guest="silent", hook=1, held=["vg0/web1-disk"])
     stage.order(say={"xl list": (1, "", "odd")})    # what a command line says instead, by how it begins
@@ -57,11 +57,14 @@ dns: [192.0.2.53]
 mirror: http://mirror.example.org/debian
 proxy: none
 disk: {size: 4000M, partitions: [{mount: /, minimum: 1G}]}
-volumes: [{name: srv, size: 400M, mount: /srv}]
+volumes:
+  - {name: srv, size: 400M, mount: /srv}
+  - {name: scratch, size: 100M, mount: /scratch, keep: false}
 ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEfW8EuEKb2VCqmubrN/ACJB7LqwB5FhML94uNY4n39i nobody@example.org]
 ready: {command: [guest-answers, web1], limit: 60}
 after: [{command: [after-hook, restore], limit: 60}]
 """
+PROFILE_PATH = "profiles/web1.yaml"
 PRECIOUS = "ten years of letters"
 
 
@@ -143,14 +146,14 @@ class Stage:
         """A guest's domain, as the state has it."""
         config = {"type": "pv", "kernel": "", "ramdisk": "", "cmdline": "", "on_crash": "restart", "installs": False}
         state = {"state": "-b----", "made": True, "ends": None, "asked": 0}
-        disks = [f"vg0/{name}-disk", f"vg0/{name}-srv"]
+        disks = [f"vg0/{name}-{volume}" for volume in ("disk", "srv", "scratch")]
         size = {"memory": 1024, "vcpus": 1, "disks": disks, "bridges": ["xenbr0"]}
         return {"name": name, "domid": domid, "uuid": derived_uuid(name)} | config | size | state | more
 
     # What a test does
 
     def domu(self, *argv: str, **job: Any) -> Ended:
-        """Run the command line to its end, or to where `kill` (see Job) ends it."""
+        """Run the command line to its end, or to where `kill` (see Zygote.start) ends it."""
         return self.start(*argv, **job).wait()
 
     def start(self, *argv: str, **job: Any) -> Job:
@@ -209,7 +212,8 @@ class Stage:
         found = {}
         for top in (self.root, self.site.root):
             for path in sorted(top.rglob("*")):
-                if path.is_file() and path.name != "lock":
+                # An empty journal is made together with its lock.
+                if path.is_file() and path.name != "lock" and (path.name != "journal" or path.stat().st_size):
                     found[str(path.relative_to(self.folder))] = path.read_bytes()
         return found
 
@@ -229,7 +233,7 @@ def _lay_programs(folder: Path) -> None:
     (bins / "udevadm").write_text(_NOTHING)
     (bins / "udevadm").chmod(0o755)
     for name in _REAL:
-        if found := shutil.which(name):
+        if found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin"):
             (bins / name).symlink_to(found)
 
 
@@ -251,6 +255,7 @@ def _new_state() -> State:
     )
     disk = lv("web1-disk", 1000, lv_tags="domu,domu.disk,domu.guest=web1", lv_kernel_minor="3")
     srv = lv("web1-srv", 100, lv_tags="domu,domu.guest=web1,domu.keep,domu.volume=srv", lv_kernel_minor="4")
+    scratch = lv("web1-scratch", 25, lv_tags="domu,domu.guest=web1,domu.volume=scratch", lv_kernel_minor="6")
     other = lv("other", 50, lv_kernel_minor="5")
     return {
         "boots": 0,
@@ -262,6 +267,7 @@ def _new_state() -> State:
         "volumes": {
             "vg0/web1-disk": {"row": disk, "content": "a system, installed long ago"},
             "vg0/web1-srv": {"row": srv, "content": PRECIOUS},
+            "vg0/web1-scratch": {"row": scratch, "content": "what may go"},
             "vg0/other": {"row": other, "content": "somebody else's"},
         },
         "templates": {
