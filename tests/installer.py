@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +52,23 @@ class Installer:
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script of the initrd with stubs first in PATH."""
         environment = {"PATH": f"{self.root}/stubs:/usr/bin:/bin", "HOME": str(self.root), "LC_ALL": "C.UTF-8"}
-        return subprocess.run(
+        shell = subprocess.Popen(
             ["/bin/sh", str(self.root / script.lstrip("/"))],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             umask=0o022,
-            capture_output=True,
+            start_new_session=True,
             text=True,
-            timeout=60,
-            check=False,
         )
+        try:
+            out, errors = shell.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):  # what a step has left running
+                os.killpg(shell.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(shell.args, shell.returncode, out, errors)
 
 
 def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
@@ -74,6 +83,7 @@ def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
         "target/var/tmp",
         "target/var/log",
         "var/run",
+        "dev",
         "tmp",
         "stubs",
     ):
@@ -96,7 +106,10 @@ def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
 def _moved(text: str, root: Path) -> str:
     """The steps name few absolute paths; in-target's are below the target."""
     text = re.sub(
-        r"(?<![\w$}./-])/(?=(?:target|domu|sys/class/net|var/run/domu|tmp/domu|var/log/domu-early)\b)", f"{root}/", text
+        r"(?<![\w$}./-])/(?=(?:target|domu|sys/class/net|var/run/domu|tmp/domu|var/log/(?:domu-early|syslog|partman)"
+        r"|dev/console|usr/lib/finish-install)\b)",
+        f"{root}/",
+        text,
     )
     return re.sub(
         r"(?<![\w$}./-])/(?=(?:var/(?:tmp/domu-step|log/domu-late)|boot|etc/kernel|etc/grub\.d)\b)",

@@ -21,7 +21,7 @@ _KEPT = 16_384
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\([A-Z0-9])|\r")
 # A kernel with its console here writes between, even behind a prompt.
 _KERNEL = re.compile(r"\[ {0,4}\d+\.\d{6}\] [^\n]*\n")
-_KERNEL_BEGINS = re.compile(r"\[(?: {0,4}\d+(?:\.\d{0,6}(?:\] [^\n]*)?)?)?\Z")
+_KERNEL_BEGINS = re.compile(r"\[ {0,4}(?:\d+(?:\.\d{0,6}(?:\](?: [^\n]*)?)?)?)?\Z")
 _PROGRESS = re.compile(r"(?P<title>\S.*?)  (?P<done>(?:\.\.\. ?\d+%)*)")
 _PERCENT = re.compile(r"(\d+)%\Z")
 # Translations keep the sign at the end, and all but a few keep the brackets.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from builder.preseed.quoting import UnfitValueError, shell
+from builder.preseed.signals import FAILED, SIGN
 
 HOME = "/domu"
 Phase = Literal["early", "late"]
@@ -22,8 +23,9 @@ _ONCE = "[ -e /var/run/domu-early.ran ] && exit 0\n: >/var/run/domu-early.ran\n"
 # Standard input stays debconf's, which in-target (di-utils 1.155) needs for packages that ask.
 _RUNNER = """\
 #!/bin/sh
-# The {phase} steps of guest {guest}, in order. What they print is kept in {log};
-# a step that fails is named there and in syslog, the others still run, and the installer is told at the end.
+# The {phase} steps of a guest, in order. What they print is kept in {log};
+# a step that fails is named there and in syslog, the others still run, and installer and dom0 are told at the end.
+guest={guest}
 {once}mkdir -p {folder}
 (umask 077 && : >>{log})
 failed=
@@ -37,7 +39,8 @@ for step in {home}/{phase}/*; do
     logger -t domu "{phase} step $name failed with status $status"
     failed="$failed $name"
 done
-[ -z "$failed" ] && exit 0
+[ -z "$failed" ]{done} && exit 0
+echo "{sign}: $guest: {phase} {failed}$failed" >/dev/console
 echo "failed {phase} steps:$failed; see {log}" >&2
 exit 1
 """
@@ -91,10 +94,13 @@ def scripts(phase: Phase, guest: str, steps: Sequence[Step]) -> dict[str, str]:
         phase=phase,
         guest=shell(guest),
         home=HOME,
+        sign=SIGN,
+        failed=FAILED,
         log=log,
         folder=log.rpartition("/")[0],
         run=_RUN[phase],
         once=_ONCE if phase == "early" else "",
+        done=f" && : >{HOME}/late.done" if phase == "late" else "",
     )
     numbered = {
         f"{HOME}/{phase}/{number:03}-{step.name.replace(' ', '-')}.{step.where}": step.script

@@ -20,7 +20,7 @@ ALIVE = "syslog has"
 # A time of the kernel's is padded to five digits before the point: "[%5lu.%06lu] " (kernel/printk/printk.c).
 _KERNEL = re.compile(r"\[ {0,4}\d+\.\d{6}\] (?P<text>[^\n]*)\n")
 # What may yet become one, or an escape sequence.
-_UNDECIDED = re.compile(r"(?:\[(?: {0,4}\d+(?:\.\d{0,6}(?:\] [^\n]*)?)?)?|\x1b[^A-Za-z]*)\Z")
+_UNDECIDED = re.compile(r"(?:\[ {0,4}(?:\d+(?:\.\d{0,6}(?:\](?: [^\n]*)?)?)?)?|\x1b[^A-Za-z]*)\Z")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\([A-Z0-9])|[\r\0]")
 _STEP = re.compile(r"domu: (?P<guest>\S+): (?P<text>.*)")
 _LOG = re.compile(r"domu-(?P<name>[a-z]+): (?P<text>.*)")

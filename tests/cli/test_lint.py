@@ -56,7 +56,7 @@ def test_an_error_is_shown_with_its_line(capsys: pytest.CaptureFixture[str]) -> 
     assert f"p.cfg:{number}:3: error L102: this is no comment" in out
     assert f"    {number} |   # indented<CR>\n" in out
     assert f"    {' ' * len(str(number))} |   ^\n    move the # to the beginning of the line\n" in out
-    assert out.endswith("1 file linted for trixie: 1 error, 1 warning, 1 note\n")
+    assert out.endswith("1 file linted for trixie: 1 error, 2 notes\n")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from builder.media.mirror import MirrorAnswers
+from builder.plan.watch import marker_line
 from builder.preseed.latecommands import Step, scripts
+from builder.preseed.signals import FAILED, signal
 from tests.guests import FULL, HASH, KEY, MIRROR, guest, rendered, sample_guests
 from tests.installer import Installer, installer
 
@@ -64,6 +66,26 @@ def test_a_failing_step_is_logged_the_others_run_and_the_end_is_non_zero(tmp_pat
     ]
     assert (root.root / LOG).stat().st_mode & 0o777 == 0o600
     assert not (root.target / "var/tmp/domu-step").exists()
+    assert root.read("dev/console") == signal(one.name, f"late {FAILED} {failed}")
+
+
+def test_the_end_is_told_on_the_console_by_the_last_hook_and_only_when_no_step_failed(tmp_path: Path) -> None:
+    def at_the_end(command: str) -> str:
+        one = guest(late_commands=[command])
+        root = installer(tmp_path / command, rendered(one).files, one)
+        (root.root / "var/log").mkdir()
+        assert root.run("/domu/early.sh").returncode == 0, root.read("var/log/domu-early.log")
+        (root.root / "dev/console").unlink(missing_ok=True)
+        hook = "/usr/lib/finish-install.d/96domu"
+        assert (root.root / hook.lstrip("/")).stat().st_mode & 0o777 == 0o755
+        assert root.run(hook).returncode == 0
+        assert not (root.root / "dev/console").exists()  # before the late steps
+        root.run("/domu/late.sh")
+        assert root.run(hook).returncode == 0
+        return root.read("dev/console")
+
+    assert at_the_end("true") == marker_line(guest().name)
+    assert marker_line(guest().name) not in at_the_end("false")
 
 
 def test_a_step_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_every_question_of_a_plain_installation_is_answered(suite: str, kind: st
             id="kernel arguments, and the console of HVM",
         ),
         pytest.param({"early_commands": ["true"]}, {"preseed/early_command": "sh /domu/early.sh"}, id="early command"),
-        pytest.param({}, {"preseed/early_command": None}, id="no early command"),
+        pytest.param({}, {"preseed/early_command": "sh /domu/early.sh"}, id="no early command of its own"),
         pytest.param(
             {"debconf": [{"question": "pkgsel/upgrade", "type": "select", "value": "none"}]}, {"pkgsel/upgrade": "none"}, id="own answer"
         ),
