@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 
 from builder.findings import Finding, Findings, Severity
 from builder.plan.domains import Stop, disks_of, own_domain, used_by_others
+from builder.plan.estimate import NO_HISTORY, Estimate, History
 from builder.plan.schedule import Schedule, make_schedule, without_room
 from builder.plan.steps import SSH, ChangeVolume, Install, PlaceFiles, RunHook, Start, Step, Wait
 from builder.profile.model import Guest
@@ -78,13 +79,17 @@ class GuestPlan:
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlan:
-    """Guests in the order in which they have their turns, what is lost, what stays, and every finding, sorted."""
+    """Guests in the order in which they have their turns, what is lost, what stays, and every finding, sorted.
+
+    `estimates`: by guest, how long its steps took before.
+    """
 
     guests: tuple[GuestPlan, ...]
     destroyed: tuple[Destroyed, ...]
     kept: tuple[VolumeWish, ...]
     findings: tuple[Finding, ...]
     schedule: Schedule
+    estimates: Mapping[str, Estimate]
 
     @property
     def refused(self) -> bool:
@@ -92,8 +97,8 @@ class RebuildPlan:
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
 
-def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
-    """Look at everything first, then decide on all guests of the run together.
+def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0, history: History = NO_HISTORY) -> RebuildPlan:
+    """Look at everything first, then decide on all guests of the run together; `history` is for the estimates.
 
     Raises graphlib.CycleError for guests that wait for each other, which the rules of profiles refuse (P206).
     """
@@ -125,7 +130,10 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0) -> RebuildPlan:
     kept = tuple(
         one.wish for one in storage.decisions if one.found and one.action != "refuse" and one.wish.path not in lost
     )
-    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings), schedule)
+    estimates = {
+        one.guest.name: history.estimate(one.guest, planned.steps) for one, planned in zip(ordered, guests, strict=True)
+    }
+    return RebuildPlan(guests, storage.destroyed, kept, tuple(findings), schedule, estimates)
 
 
 def in_order(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:

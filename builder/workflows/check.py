@@ -22,11 +22,12 @@ Secrets = Callable[[Guest], Mapping[str, Secret]]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Guests looked at, what each sound one turns into, and every finding, sorted."""
+    """Guests looked at, what each sound one turns into, every finding, sorted, and the whole site."""
 
     names: tuple[str, ...]
     artefacts: tuple[Artefacts, ...]
     findings: tuple[Finding, ...]
+    loaded: LoadedSite
 
 
 def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins, runner: Runner = run) -> Checked:
@@ -61,7 +62,7 @@ def check(site: Site, names: Sequence[str] = (), *, secrets: Secrets = stand_ins
         findings.extend(ignored.sift(guest, found))
     if len(artefacts) == len(loaded.names):
         findings.extend(ignored.unused())
-    return Checked(chosen, tuple(artefacts), tuple(findings))
+    return Checked(chosen, tuple(artefacts), tuple(findings), loaded)
 
 
 def choose(loaded: LoadedSite, names: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from builder.host.secrets import resolve
 from builder.host.site import Site
 from builder.host.xl import list_domains, look_for_xen, xen_info
 from builder.image.manifest import Manifest, parse_manifest
+from builder.plan.estimate import make_history
 from builder.plan.rebuild import Build, Candidate, Dom0, Place, RebuildPlan, plan_rebuild
 from builder.profile.model import Guest
 from builder.storage.facts import StorageFacts
@@ -28,6 +29,7 @@ from builder.workflows.build import MANIFEST, own_inputs
 from builder.workflows.check import check
 from builder.workflows.payload import read_carried
 from builder.workflows.render import Artefacts
+from builder.workflows.runs import read_runs
 from builder.xen.config import folder_of
 from builder.xen.doctor.fact import Fact, T, Unknown
 
@@ -67,7 +69,8 @@ def plan(
     storage = read_storage(runner, root)
     findings = Findings()
     candidates = [_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts]
-    found = plan_rebuild(candidates, _dom0(candidates, storage, runner, root))
+    dom0 = replace(_dom0(candidates, storage, runner, root), installs_at_once=proved.loaded.dom0.installs_at_once)
+    found = plan_rebuild(candidates, dom0, make_history(read_runs(root).runs, proved.loaded.guests))
     findings.extend(found.findings)
     return replace(found, findings=tuple(findings))
 

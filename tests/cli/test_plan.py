@@ -21,6 +21,7 @@ from builder.report.plan import plan_data, plan_text
 from builder.workflows.build import own_inputs
 from builder.workflows.check import check
 from builder.workflows.plan import plan
+from tests import journals
 from tests.dom0s import MadeUp, good_dom0
 from tests.lvm_reports import lv, report, text
 from tests.xl import DOM0, LONG_HEAD, row
@@ -101,6 +102,9 @@ def test_the_page_shows_what_the_command_says(host: Host) -> None:
     host.build()
     domain = row("web1", more=f" {derived_uuid('web1')}        -                -")
     host.made.says("xl list --verbose", LONG_HEAD + DOM0 + domain)
+    steps = host.plan().guests[0].steps
+    earlier = [journals.records("web1", steps, [12 * factor, 1, 2, 1, 1540 * factor, 1, 31]) for factor in (1, 1.2)]
+    host.made.write("/var/lib/domu/runs/web1/journal", "".join(map(journals.text, earlier)))
     assert f"$ domu plan web1\n{plan_text(host.plan())}\n```" in PAGE.read_text()
 
 
