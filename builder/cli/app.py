@@ -48,6 +48,8 @@ COMMANDS = (
     "network_apply",
     "network_show",
     "plan",
+    "verify",
+    "drift",
     "doctor",
 )
 

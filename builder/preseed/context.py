@@ -81,16 +81,26 @@ class PreseedContext:
 
     @cached_property
     def packages(self) -> tuple[str, ...]:
-        """The profile's packages, and those without which other fields of it would mean nothing."""
-        needed = {
-            "openssh-server": bool(self.ssh_keys),
-            "sudo": any(user.sudo for user in self.guest.users),
-            "xfsprogs": any(volume.filesystem == "xfs" for volume in self.mounts),
-            "zstd": self.kernel_hook,
-        }
-        return tuple(dict.fromkeys([*self.guest.packages, *(name for name, wanted in needed.items() if wanted)]))
+        """As wanted_packages has them."""
+        return wanted_packages(self.guest)
 
     @cached_property
     def mounts(self) -> tuple[Volume, ...]:
         """Data volumes with a mount point, outer ones first."""
-        return tuple(sorted((volume for volume in self.guest.volumes if volume.mount), key=lambda it: it.mount or ""))
+        return mounted_volumes(self.guest)
+
+
+def mounted_volumes(guest: Guest) -> tuple[Volume, ...]:
+    """Data volumes with a mount point, outer ones first."""
+    return tuple(sorted((volume for volume in guest.volumes if volume.mount), key=lambda it: it.mount or ""))
+
+
+def wanted_packages(guest: Guest) -> tuple[str, ...]:
+    """The profile's packages, and those without which other fields of it would mean nothing."""
+    needed = {
+        "openssh-server": bool(guest.login_keys),
+        "sudo": any(user.sudo for user in guest.users),
+        "xfsprogs": any(volume.filesystem == "xfs" for volume in mounted_volumes(guest)),
+        "zstd": needs_hook(guest),
+    }
+    return tuple(dict.fromkeys([*guest.packages, *(name for name, wanted in needed.items() if wanted)]))
