@@ -12,7 +12,10 @@ from builder.findings import Finding
 from builder.profile.dom0 import Dom0
 from builder.xen.live import Live
 from builder.xen.live_steps import Round, steps
+from builder.xen.live_switch_target import check_switches
+from builder.xen.live_switches import transaction
 from builder.xen.live_target import Past, Target, check_live, target_of
+from builder.xen.network.devices import bridges_of
 from builder.xen.network.places import UNIT
 from builder.xen.network.plan import NetworkPlan
 from builder.xen.stanzas import commented, stanzas_of
@@ -75,7 +78,8 @@ class Change:
 
     `sysctls`: those whose values are others now, in order. `ruleset` None: our tables are as they shall be.
     `restoring`: the ruleset that brings our tables back to what they are now. `extra`: commands that may be run
-    again without harm, after the interfaces are laid. `leaving`, `manager`: what the machine's daemons are told
+    again without harm, after the interfaces are laid. `at_boot`: what takes Open vSwitch's part back after a boot, in
+    words for `ovs-vsctl`. `leaving`, `manager`: what the machine's daemons are told
     before and after the files change.
     """
 
@@ -87,6 +91,7 @@ class Change:
     before: Seen
     restoring: str
     extra: tuple[tuple[str, ...], ...] = ()
+    at_boot: tuple[str, ...] = ()
     leaving: tuple[tuple[str, ...], ...] = ()
     manager: tuple[tuple[str, ...], ...] = ()
     gone: tuple[str, ...] = ()
@@ -96,15 +101,7 @@ class Change:
     @property
     def is_empty(self) -> bool:
         """Nothing would be different."""
-        return not (
-            self.links.links
-            or self.links.routes
-            or self.sysctls
-            or self.ruleset
-            or self.gone
-            or self.written
-            or self.rewrites
-        )
+        return not (self.links.commands or self.sysctls or self.ruleset or self.gone or self.written or self.rewrites)
 
 
 def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Mapping[str, str | None]) -> Change:
@@ -140,6 +137,7 @@ def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Ma
         ),
         before=seen.part(target.scope),
         restoring=_restoring(seen, applied),
+        at_boot=transaction(target.live.switches, seen.live.only(target.scope).switches, target.scope),
         extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge") if plan else (),
         leaving=() if plan or not applied.files else (("systemctl", "disable", UNIT),),
         manager=_manager(plan),
@@ -188,7 +186,12 @@ def _origin(target: Target, seen: Seen, applied: Applied) -> Live:
     """What the target's interfaces were before domu: kept from the first change, and seen now for new ones."""
     known = applied.past.origin.only(target.scope)
     fresh = seen.live.only(target.scope - applied.past.origin.links.keys() - applied.past.made)
-    return Live({**fresh.links, **known.links}, fresh.routes | known.routes, fresh.proxies | known.proxies)
+    return Live(
+        {**fresh.links, **known.links},
+        fresh.routes | known.routes,
+        fresh.proxies | known.proxies,
+        {**fresh.switches, **known.switches},
+    )
 
 
 def _origin_sysctls(wanted: Mapping[str, str], seen: Seen, applied: Applied) -> dict[str, str]:
@@ -211,15 +214,12 @@ def check_change(
     force: bool,
     take_over: bool,
 ) -> Iterator[Finding]:
-    """What forbids a change: foreign bridges, Open vSwitch, and unless allowed other people's files."""
+    """What forbids a change: foreign bridges, Open vSwitch at rest, and unless allowed other people's files."""
+    vifs = [vif.name for vif in plan.vifs] if plan else []
+    bridges = bridges_of(plan.dom0, plan.vifs) if plan else ()
+    yield from check_switches(bridges, seen.live, applied.past.origin.switches, applied.past.held.switches, vifs)
     if plan:
-        yield from check_live(plan.dom0, seen.live, made=applied.past.made, vifs=[vif.name for vif in plan.vifs])
-        for network in plan.dom0.networks:
-            if network.kind == "openvswitch" and not network.existing:
-                hint = "run the commands that `domu network plan` prints; Open vSwitch remembers them"
-                yield Finding(
-                    "N403", f"{network.name} is Open vSwitch's, which domu plans for but does not change", hint
-                )
+        yield from check_live(plan.dom0, seen.live, made=applied.past.made, vifs=vifs)
         for path, text in () if take_over else _others(plan, applied, disk):
             for one in stanzas_of(text, plan.owned):
                 yield Finding(
@@ -292,8 +292,8 @@ def diff_of(change: Change, applied: Applied, disk: Mapping[str, str | None]) ->
         for name, value in change.sysctls.items()
     ]
     parts += ["--- sysctl\n+++ sysctl\n", *settings] if settings else []
-    lines = (*change.links.links, *change.links.routes)
-    parts += ["--- interfaces\n+++ interfaces\n", *(f"+ip {line}\n" for line in lines)] if lines else []
+    lines = change.links.commands
+    parts += ["--- interfaces\n+++ interfaces\n", *(f"+{line}\n" for line in lines)] if lines else []
     return "".join(parts)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv6Address
 from typing import Any, Literal, Self
 
 from builder.errors import BuilderError
+from builder.xen.live_switches import KIND, Switch, parse_switches
 
 FOREVER = 4_294_967_295  # INFINITY_LIFE_TIME, linux/if_addr.h
 # What the kernel lays and takes away by itself: with an address, or by advertisements.
@@ -77,23 +78,32 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """All interfaces by name, the routes, and the addresses that are answered for (address, interface)."""
+    """All interfaces by name, the routes, and the addresses that are answered for (address, interface).
+
+    `switches`: the bridges of Open vSwitch; `unswitched`: why nothing is known of them, empty where it is.
+    """
 
     links: Mapping[str, Link]
     routes: frozenset[Route]
     proxies: frozenset[tuple[str, str]] = frozenset()
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+    unswitched: str = field(default="", compare=False)
 
     @classmethod
-    def parse(cls, links: str, addresses: str, routes: Mapping[Literal[4, 6], str], proxies: str) -> Self:
-        """Of the answers to LOOK_LINKS, LOOK_ADDRESSES, LOOK_ROUTES and LOOK_PROXIES.
+    def parse(
+        cls, links: str, addresses: str, routes: Mapping[Literal[4, 6], str], proxies: str, switches: str = ""
+    ) -> Self:
+        """Of the answers to LOOK_LINKS, LOOK_ADDRESSES, LOOK_ROUTES, LOOK_PROXIES and LOOK_SWITCHES.
 
         BuilderError for what is understood only in part.
         """
+        known = parse_switches(switches) if switches else {}
         held = {item.get("ifname"): item.get("addr_info", ()) for item in _items(addresses, "ip address")}
         found = [_link(item, held.get(item["ifname"], ())) for item in _items(links, "ip link") if "ifname" in item]
         laid = [_route(family, item) for family, text in routes.items() for item in _items(text, "ip route")]
         answered = frozenset((item["dst"], item["dev"]) for item in _items(proxies, "ip neighbour"))
-        return cls({link.name: link for link in found}, frozenset(route for route in laid if route), answered)
+        links_by_name = {link.name: _switched(link, known) for link in found}
+        return cls(links_by_name, frozenset(route for route in laid if route), answered, known)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -102,13 +112,16 @@ class Live:
             Link(**{**item, "addresses": tuple(Address(**one) for one in item["addresses"])}) for item in data["links"]
         ]
         routes = frozenset(Route(**item) for item in data["routes"])
-        return cls({link.name: link for link in links}, routes, frozenset((one, by) for one, by in data["proxies"]))
+        proxies = frozenset((one, by) for one, by in data["proxies"])
+        switches = [Switch.from_data(one) for one in data["switches"]]
+        return cls({link.name: link for link in links}, routes, proxies, {one.name: one for one in switches})
 
     def to_data(self) -> dict[str, Any]:
         """As plain data, for a journal."""
         links = [asdict(self.links[name]) for name in sorted(self.links)]
         routes = [asdict(route) for route in sorted(self.routes)]
-        return {"links": links, "routes": routes, "proxies": sorted(map(list, self.proxies))}
+        switches = [self.switches[name].to_data() for name in sorted(self.switches)]
+        return {"links": links, "routes": routes, "proxies": sorted(map(list, self.proxies)), "switches": switches}
 
     def only(self, names: Iterable[str]) -> Self:
         """The part of it that these interfaces are."""
@@ -119,6 +132,7 @@ class Live:
             links=links,
             routes=frozenset(one for one in self.routes if one.device in wanted),
             proxies=frozenset(one for one in self.proxies if one[1] in wanted),
+            switches={name: one for name, one in self.switches.items() if name in wanted},
         )
 
     def ports_of(self, bridge: str) -> tuple[str, ...]:
@@ -150,6 +164,15 @@ def _link(item: Mapping[str, Any], addresses: Iterable[Mapping[str, Any]]) -> Li
         mtu=item["mtu"],
         mac=item.get("address"),
         addresses=tuple(_address(one) for one in addresses if _is_given(one, item)),
+    )
+
+
+def _switched(link: Link, switches: Mapping[str, Switch]) -> Link:
+    """With its bridge as master, where the kernel names the data path or, with that of user space, nothing."""
+    if link.name in switches:
+        return replace(link, kind=KIND, master="")
+    return replace(
+        link, master=next((one.name for one in switches.values() if link.name in one.port_names), link.master)
     )
 
 

@@ -10,6 +10,8 @@ from builder.findings import Finding
 from builder.profile.dom0 import Dom0, Network
 from builder.xen.live import Address, Link, Live, Route
 from builder.xen.live_steps import MADE
+from builder.xen.live_switch_target import lay_switches
+from builder.xen.live_switches import KIND
 from builder.xen.network.devices import Bridge, Interface, added_addresses, bridges_of, outer_devices
 from builder.xen.network.vif import Vif
 
@@ -72,7 +74,9 @@ def target_of(dom0: Dom0, vifs: Sequence[Vif], now: Live, past: Past) -> Target:
             routes = _with_default(routes, gateway, bridge)
     proxies = {(address, moved.get(device, device)) for address, device in now.proxies}
     wanted = frozenset((scope | back) - stale)
-    return Target(Live(links, frozenset(routes), frozenset(proxies)).only(wanted), wanted | stale)
+    switches = lay_switches(bridges_of(dom0, vifs), links, now.switches, past.origin.switches, past.held.switches)
+    laid = Live(links, frozenset(routes), frozenset(proxies), switches)
+    return Target(laid.only(wanted), wanted | stale)
 
 
 def _returned(name: str, now: Live, past: Past) -> Link:
@@ -93,7 +97,7 @@ def _without(link: Link, past: Past) -> Link:
 def _lay(bridge: Bridge, links: dict[str, Link], moved: dict[str, str]) -> set[str]:
     """The bridge and its ports among `links`; returns their names, and in `moved` whose routes it takes over."""
     mtu = bridge.network.mtu
-    seen = links.get(bridge.name, Link(bridge.name, "bridge"))
+    seen = links.get(bridge.name, Link(bridge.name, KIND if bridge.openvswitch else "bridge"))
     addresses = seen.addresses
     mac = bridge.mac
     for port in bridge.ports:
@@ -109,7 +113,7 @@ def _lay(bridge: Bridge, links: dict[str, Link], moved: dict[str, str]) -> set[s
     laid = replace(
         seen,
         up=True,
-        vlan_aware=bridge.network.vlan_aware,
+        vlan_aware=bridge.network.vlan_aware and not bridge.openvswitch,
         mac=mac or seen.mac,
         mtu=mtu or seen.mtu,
         addresses=tuple(known.get(one.key, one) for one in map(_given, bridge.addresses)),
@@ -167,7 +171,9 @@ def check_live(dom0: Dom0, now: Live, *, made: Collection[str], vifs: Sequence[s
             for port in network.ports
             if port not in now.links
         ]
-        if link and network.name not in made:
+        if link and network.name in made:
+            found += _of_another_kind(network, link)
+        elif link:
             found += _foreign(network, link, now, vifs)
     if dom0.outer not in now.links:
         found.append(_missing(dom0.outer, "mend outer in dom0.yaml"))
@@ -178,8 +184,18 @@ def _missing(name: str, hint: str) -> Finding:
     return Finding("N401", f"there is no interface {name} on this dom0", hint)
 
 
+def _of_another_kind(network: Network, link: Link) -> Iterator[Finding]:
+    if (network.kind == KIND) != (link.kind == KIND):
+        message = f"{network.name} is a bridge that domu made, of another kind than {network.kind}"
+        yield Finding("N402", message, "give the network another name, or first: domu network remove")
+
+
 def _foreign(network: Network, link: Link, now: Live, vifs: Sequence[str]) -> Iterator[Finding]:
-    if link.kind not in MADE:
+    if link.kind == KIND != network.kind or (network.kind == KIND != link.kind and link.kind in MADE):
+        hint = "give the network another name, or mend kind: in dom0.yaml"
+        yield Finding("N402", f"{network.name} is there already, and not a bridge of the kind {network.kind}", hint)
+        return
+    if link.kind not in {*MADE, KIND}:
         kind = f"of the kind {link.kind}" if link.kind else "a physical one"
         yield Finding("N402", f"{network.name} is no bridge, but {kind}", "give the network another name")
         return

@@ -297,11 +297,6 @@ def test_an_interface_that_is_not_there_is_refused(machine: Machine) -> None:
     assert "N401: there is no interface eth7" in machine.domu("apply", status=app.FINDINGS)
 
 
-def test_open_vswitch_is_refused(machine: Machine) -> None:
-    lay_site(machine.site, DOM0.replace("ports: [eth0]", "ports: [eth0], kind: openvswitch"), FEW)
-    assert "N403" in machine.domu("apply", status=app.FINDINGS)
-
-
 def test_files_of_others_are_written_over_by_force_alone(machine: Machine) -> None:
     mine = machine.root / RULES.lstrip("/")
     mine.parent.mkdir(parents=True)

@@ -13,10 +13,12 @@ from builder.errors import BuilderError
 from builder.host.files import write_atomic
 from builder.host.network.journal import Ending, Journal, Trial
 from builder.host.network.look import LIMIT, answer, boot_id, look, look_live, look_tables, read_sysctl, write_sysctl
+from builder.host.network.next_boot import forget, provide
 from builder.host.run import Runner, as_line
 from builder.xen.change import Applied, Change, Seen
 from builder.xen.live import Live
-from builder.xen.live_steps import steps
+from builder.xen.live_steps import Round, steps
+from builder.xen.live_switches import TELL_SWITCHES, transaction
 from builder.xen.network.places import HOOK
 
 # Links, then routes, then a look that finds nothing to do; one more for what the kernel did meanwhile.
@@ -58,6 +60,7 @@ def begin(hands: Hands, change: Change, within: int, watch: Callable[[Trial], No
     hands.journal.keep_trial(trial)
     with ExitStack() as undo:
         undo.push(partial(_undo, hands, trial))
+        provide(hands.journal, trial, change.at_boot)
         watch(trial)
         _carry_out(hands, change)
         tables = look_tables(hands.runner)
@@ -105,17 +108,40 @@ def reach(runner: Runner, target: Live, scope: frozenset[str], *, whatever: bool
     """
     complaint = ""
     for _ in range(_ROUNDS):
-        todo = steps(look_live(runner), target, scope).lines
-        if not todo:
-            return
-        force = ("-force",) if whatever else ()
-        done = runner(("ip", *force, "-batch", "-"), stdin="".join(f"{line}\n" for line in todo).encode(), limit=LIMIT)
-        complaint = done.stderr.decode(errors="replace").strip() if done.status else ""
+        live = look_live(runner)
+        todo = steps(live, target, scope)
+        if not todo.commands:
+            break
+        complaint = _tell(runner, todo, whatever=whatever)
         if complaint and not whatever:
-            raise BuilderError(f"a step on the interfaces failed: {complaint}", f"the steps were: {'; '.join(todo)}")
-    todo = steps(look_live(runner), target, scope).lines
-    if todo:
-        raise BuilderError(f"the interfaces are not as they should be: ip {'; ip '.join(todo)}", complaint)
+            raise BuilderError(f"a step on the interfaces failed: {complaint}", f"the steps were: {todo}")
+    todo = steps(live := look_live(runner), target, scope)
+    if todo.commands:
+        raise BuilderError(f"the interfaces are not as they should be: {todo}", complaint)
+    _check_ports(live, target, scope)
+
+
+def _tell(runner: Runner, todo: Round, *, whatever: bool) -> str:
+    """The next of what is left to do, and with `whatever` also what comes after a step that fails; the complaint."""
+    complaint = ""
+    if todo.switch and not todo.first:
+        done = runner((*TELL_SWITCHES, *todo.switch), limit=LIMIT)
+        complaint = f"ovs-vsctl: {done.complaint}" if done.status else ""
+        if not (complaint and whatever):
+            return complaint
+    force = ("-force",) if whatever else ()
+    batch = "".join(f"{line}\n" for line in todo.lines)
+    done = runner(("ip", *force, "-batch", "-"), stdin=batch.encode(), limit=LIMIT)
+    return complaint or (done.stderr.decode(errors="replace").strip() if done.status else "")
+
+
+def _check_ports(live: Live, target: Live, scope: frozenset[str]) -> None:
+    """BuilderError where Open vSwitch has in its database what it could not bring about."""
+    for name in sorted(target.switches.keys() & live.switches.keys()):
+        switch = live.switches[name]
+        errors = [switch.error, *(port.error for port in switch.ports if port.name in scope)]
+        if complaint := "; ".join(error for error in errors if error):
+            raise BuilderError(f"Open vSwitch cannot bring {name} about: {complaint}", "see ovs-vsctl show")
 
 
 def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
@@ -125,12 +151,14 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
     back is in `problems`, and the rest goes on.
     """
     problems: list[str] = []
-    if trial.boot == boot_id():  # what was live did not survive a boot, and the files are still the old ones
-        for step in (_interfaces_back, _rules_back, _settings_back):
-            try:
-                step(hands.runner, trial)
-            except BuilderError as error:
-                problems.append(error.message)
+    # What else was live did not survive a boot, and the files are still the old ones.
+    same_boot = trial.boot == boot_id()
+    for step in (_interfaces_back, _rules_back, _settings_back) if same_boot else (_switches_back,):
+        try:
+            step(hands.runner, trial)
+        except BuilderError as error:
+            problems.append(error.message)
+    forget(hands.journal)
     ending = Ending(trial.id, "taken back", reason, tuple(problems))
     hands.journal.end(ending)
     return ending
@@ -138,6 +166,24 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
 
 def _interfaces_back(runner: Runner, trial: Trial) -> None:
     reach(runner, trial.before.live, trial.scope, whatever=True)
+    _need_switches(look_live(runner), trial)
+
+
+def _switches_back(runner: Runner, trial: Trial) -> None:
+    """Open vSwitch's database as it was before the trial, if the script of the boot has not seen to it already."""
+    now = look_live(runner)
+    _need_switches(now, trial)
+    if words := transaction(now.switches, trial.before.live.switches, trial.scope, now.links.keys()):
+        answer(runner, (*TELL_SWITCHES, *words))
+
+
+def _need_switches(now: Live, trial: Trial) -> None:
+    """BuilderError when the trial was about Open vSwitch's bridges, and nothing can be seen of them."""
+    names = sorted({*trial.before.live.switches, *trial.after.past.held.switches} & trial.scope)
+    if names and now.unswitched:
+        raise BuilderError(
+            f"{', '.join(names)} cannot be looked at: {now.unswitched}", "start Open vSwitch, then look: ovs-vsctl show"
+        )
 
 
 def _rules_back(runner: Runner, trial: Trial) -> None:
@@ -172,6 +218,7 @@ def finish(hands: Hands, trial: Trial) -> Ending:
         hands.journal.place(path).unlink(missing_ok=True)
     problems += _told(hands.runner, trial.manager)
     hands.journal.keep_applied(trial.after)
+    forget(hands.journal)
     ending = Ending(trial.id, "confirmed", "", tuple(problems))
     hands.journal.end(ending)
     return ending

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.host.run import Runner, as_line
 from builder.xen.change import TABLES, Seen, in_order
 from builder.xen.live import LOOK_ADDRESSES, LOOK_LINKS, LOOK_PROXIES, LOOK_ROUTES, Live
+from builder.xen.live_switches import LOOK_SWITCHD, LOOK_SWITCHES
 
 _SYSCTLS = Path("/proc/sys")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -17,17 +20,26 @@ LIMIT = 20.0  # seconds for a program that asks or tells the kernel, which takes
 
 def look(runner: Runner, sysctls: Iterable[str]) -> Seen:
     """Look at everything that a change may touch; BuilderError where it cannot be seen whole."""
-    return Seen(look_live(runner), {name: read_sysctl(name) for name in sysctls}, look_tables(runner))
+    live = look_live(runner)
+    if not live.unswitched and (daemon := runner(LOOK_SWITCHD, limit=LIMIT)).status:
+        live = replace(live, unswitched=f"ovs-vswitchd does not answer: {daemon.complaint}")
+    return Seen(live, {name: read_sysctl(name) for name in sysctls}, look_tables(runner))
 
 
 def look_live(runner: Runner) -> Live:
-    """Interfaces, addresses and routes."""
-    return Live.parse(
+    """Interfaces, addresses and routes; and Open vSwitch's bridges where it runs, else why they are not known."""
+    switches, why = "", "ovs-vsctl is not installed"
+    if shutil.which(LOOK_SWITCHES[0]):
+        done = runner(LOOK_SWITCHES, limit=LIMIT)
+        switches, why = ("", f"{as_line(done.argv[:1])}: {done.complaint}") if done.status else (done.text, "")
+    live = Live.parse(
         answer(runner, LOOK_LINKS),
         answer(runner, LOOK_ADDRESSES),
         {family: answer(runner, argv) for family, argv in LOOK_ROUTES.items()},
         answer(runner, LOOK_PROXIES),
+        switches,
     )
+    return replace(live, unswitched=why)
 
 
 def look_tables(runner: Runner) -> dict[str, str | None]:

@@ -59,7 +59,7 @@ def _made(bridge: Bridge, dom0: Dom0) -> Iterator[Command]:
     name = bridge.name
     if bridge.openvswitch:
         yield Command(
-            ("ovs-vsctl", "--may-exist", "add-br", name),
+            switch_argv(bridge),
             "the bridge",
             unless=("ovs-vsctl", "br-exists", name),
             undo=("ovs-vsctl", "--if-exists", "del-br", name),
@@ -107,13 +107,13 @@ def _plugged(bridge: Bridge, port: str, parent: str, tag: int) -> Iterator[Comma
         yield Command(vlan_argv(port, parent, tag), f"VLAN {tag}", ("ip", "link", "show", "dev", port),
                       ("ip", "link", "delete", "dev", port))  # fmt: skip
     if bridge.openvswitch:
-        argv: Argv = ("ovs-vsctl", "--may-exist", "add-port", bridge.name, port)
+        argv = switch_port_argv(bridge, port)
         yield Command(argv, "a port of the bridge", undo=("ovs-vsctl", "--if-exists", "del-port", bridge.name, port))
     else:
         argv = ("ip", "link", "set", "dev", port, "master", bridge.name)
         yield Command(argv, "a port of the bridge", undo=("ip", "link", "set", "dev", port, "nomaster"))
     yield Command(("ip", "link", "set", "dev", port, *mtu, "up"), "a port of the bridge")
-    for vlan in bridge.tags:
+    for vlan in () if bridge.openvswitch else bridge.tags:
         argv = ("bridge", "vlan", "add", "dev", port, "vid", str(vlan))
         yield Command(argv, f"VLAN {vlan} by this trunk")
 
@@ -124,6 +124,19 @@ def bridge_argv(bridge: Bridge) -> Argv:
     aware = ("vlan_filtering", "1") if bridge.network.vlan_aware else ()
     return ("ip", "link", "add", "name", bridge.name, *mac, "type", "bridge",
             "stp_state", "0", "forward_delay", "0", *aware)  # fmt: skip
+
+
+def switch_argv(bridge: Bridge) -> Argv:
+    """`ovs-vsctl add-br`; one without ports gets a MAC address that stays."""
+    mac = ("--", "set", "Bridge", bridge.name, f"other-config:hwaddr={bridge.mac}") if bridge.mac else ()
+    return ("ovs-vsctl", "--may-exist", "add-br", bridge.name, *mac)
+
+
+def switch_port_argv(bridge: Bridge, port: str) -> Argv:
+    """`ovs-vsctl add-port`; a trunk carries what comes without a tag (0) and the VLANs that guests are in."""
+    numbers = ",".join(map(str, (0, *bridge.tags)))
+    trunks = ("--", "set", "Port", port, f"trunks={numbers}") if bridge.tags else ()
+    return ("ovs-vsctl", "--may-exist", "add-port", bridge.name, port, *trunks)
 
 
 def vlan_argv(port: str, parent: str, tag: int) -> Argv:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from shlex import join
 
 from builder.profile.dom0 import Dom0
-from builder.xen.network.commands import bridge_argv, vlan_argv
+from builder.xen.network.commands import bridge_argv, switch_argv, switch_port_argv, vlan_argv
 from builder.xen.network.devices import Bridge, Interface, added_addresses, bridges_of, outer_devices
 from builder.xen.network.vif import Vif
 
@@ -51,7 +51,7 @@ def _making(bridge: Bridge) -> Iterator[str]:
     name, network = bridge.name, bridge.network
     mtu = ["mtu", str(network.mtu)] if network.mtu else []
     if bridge.openvswitch:
-        yield f"pre-up {join(['ovs-vsctl', '--may-exist', 'add-br', name])}"
+        yield f"pre-up {join(switch_argv(bridge))}"
     else:
         yield f"pre-up [ -e /sys/class/net/{name} ] || {join(bridge_argv(bridge))}"
     for port in bridge.ports:
@@ -60,11 +60,11 @@ def _making(bridge: Bridge) -> Iterator[str]:
             made = join(vlan_argv(port.name, port.parent, port.tag))
             yield f"pre-up [ -e /sys/class/net/{port.name} ] || {made}"
         if bridge.openvswitch:
-            yield f"pre-up {join(['ovs-vsctl', '--may-exist', 'add-port', name, port.name])}"
+            yield f"pre-up {join(switch_port_argv(bridge, port.name))}"
         else:
             yield f"pre-up {join(['ip', 'link', 'set', 'dev', port.name, 'master', name])}"
         yield f"pre-up {join(['ip', 'link', 'set', 'dev', port.name, *mtu, 'up'])}"
-        for tag in bridge.tags:
+        for tag in () if bridge.openvswitch else bridge.tags:
             yield f"pre-up {join(['bridge', 'vlan', 'add', 'dev', port.name, 'vid', str(tag)])}"
     yield f"up {join(['ip', 'link', 'set', 'dev', name, *mtu, 'up'])}"
     for port in bridge.ports:

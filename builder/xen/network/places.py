@@ -6,6 +6,8 @@ RULES = "/etc/domu/network.nft"
 SYSCTLS = "/etc/sysctl.d/60-domu.conf"
 UNIT = "domu-network.service"
 UNITS = "/etc/systemd/system"
+# Only while a change of Open vSwitch's bridges is on trial.
+TRIAL_DROP_IN = f"{UNITS}/ovs-vswitchd.service.d/domu-trial.conf"
 # xen-hotplug-common.sh, call_hooks: sourced by vif-bridge and vif-route when their work is done.
 HOOK = "/etc/xen/scripts/vif-post.d/domu.hook"
 INTERFACES = "/etc/network/interfaces.d/domu"
