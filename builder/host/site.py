@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,10 @@ _SAMPLE = Path(__file__).parent.parent / "sample"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Paths of one site; nothing is created by naming them."""
+    """Paths of one site; nothing is created by naming them. `view`: another way to see its profiles, as drills have."""
 
     root: Path
+    view: Callable[[LoadedSite], LoadedSite] | None = None
 
     @property
     def profiles(self) -> Path:
@@ -90,7 +91,8 @@ def load(site: Site) -> LoadedSite:
         for place in [place_of(loaded.origins[one.name], path)]
         if not (site.root / name).is_file()
     ]
-    return loaded.with_findings([*missing, *check_network(loaded)])
+    judged = loaded.with_findings([*missing, *check_network(loaded)])
+    return site.view(judged) if site.view else judged
 
 
 def read_site_yaml(site: Site) -> Shared:

@@ -84,8 +84,9 @@ def plan_remove(
 
 
 def own_files(guest: str) -> frozenset[str]:
-    """The names that may be in the guest's folder on dom0."""
-    return frozenset(name.format(guest) for name in _FILES)
+    """The names that may be in the guest's folder on dom0; a copy that was cut off is called .NAME.part."""
+    names = frozenset(name.format(guest) for name in _FILES)
+    return names | {f".{name}.part" for name in names}
 
 
 def _strange_files(guest: Guest, names: Collection[str]) -> Iterator[Finding]:

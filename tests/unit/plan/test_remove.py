@@ -65,6 +65,11 @@ def test_a_guest_of_which_there_is_nothing_has_no_steps() -> None:
     assert (plan.steps, plan.findings, plan.destroyed, plan.left) == ((), (), (), ())
 
 
+def test_a_copy_that_was_cut_off_goes_too() -> None:
+    assert not Case(files=(".vmlinuz.part", "web1.cfg")).plan().refused
+    assert Case(files=(".notes.part", "web1.cfg")).plan().refused
+
+
 def test_a_folder_that_is_empty_goes_too() -> None:
     assert kinds(Case(files=()).plan())[-1] == "RemoveFiles"
 
