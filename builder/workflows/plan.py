@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
-from builder.findings import Findings, Severity
+from builder.findings import Finding, Findings, Severity
 from builder.host.digests import file_digest
 from builder.host.dom0.network import links
 from builder.host.dom0.reading import below
@@ -17,28 +17,38 @@ from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
 from builder.host.xl import list_domains, look_for_xen, xen_info
-from builder.image.manifest import Manifest, parse_manifest
-from builder.plan.estimate import make_history
-from builder.plan.rebuild import Build, Candidate, Dom0, Place, RebuildPlan, plan_rebuild
+from builder.plan.estimate import History, make_history
+from builder.plan.rebuild import Candidate, Dom0, Place, RebuildPlan, plan_rebuild
 from builder.profile.model import Guest
 from builder.storage.facts import StorageFacts
 from builder.storage.plan import DEFAULT_EXTENT, plan_volumes
 from builder.storage.wishes import wishes_of
-from builder.units import Size
-from builder.workflows.build import MANIFEST, own_inputs
+from builder.workflows.builds import read_build
 from builder.workflows.check import check
-from builder.workflows.payload import read_carried
 from builder.workflows.render import Artefacts
-from builder.workflows.runs import read_runs
+from builder.workflows.runs import Journals, read_runs
 from builder.xen.config import folder_of
 from builder.xen.doctor.fact import Fact, T, Unknown
 
-_CHANGED = {
-    "domu": "another version of domu built it",
-    "mirror": "the mirror or the proxy changed",
-    "templates": "a template changed",
-    "initrd_files": "a file of initrd_files changed",
-}
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that a plan is made of: every guest with its build, dom0 as it is, what earlier runs left written down."""
+
+    candidates: tuple[Candidate, ...]
+    dom0: Dom0
+    journals: Journals
+    history: History
+    findings: tuple[Finding, ...]
+
+    def plan(self, names: Collection[str] | None = None) -> RebuildPlan:
+        """For these of its guests, or all."""
+        chosen = [one for one in self.candidates if names is None or one.guest.name in names]
+        findings = Findings()
+        findings.extend(one for one in self.findings if names is None or one.guest in names)
+        found = plan_rebuild(chosen, self.dom0, self.history)
+        findings.extend(found.findings)
+        return replace(found, findings=tuple(findings))
 
 
 def plan(
@@ -49,7 +59,19 @@ def plan(
     runner: Runner = run,
     root: Path = Path("/"),
 ) -> RebuildPlan:
-    """The plan for these guests, or all, on this dom0.
+    """The plan for these guests, or all, on this dom0; errors as `survey` has them."""
+    return survey(site, names, environment=environment, runner=runner, root=root).plan()
+
+
+def survey(
+    site: Site,
+    names: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str],
+    runner: Runner = run,
+    root: Path = Path("/"),
+) -> Survey:
+    """Look at these guests, or all, and at this dom0.
 
     BuilderError off a dom0, or where a fact cannot be read; RefusalError when a profile is unsound.
     """
@@ -68,11 +90,10 @@ def plan(
     settle(runner)
     storage = read_storage(runner, root)
     findings = Findings()
-    candidates = [_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts]
+    candidates = tuple(_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts)
     dom0 = replace(_dom0(candidates, storage, runner, root), installs_at_once=proved.loaded.dom0.installs_at_once)
-    found = plan_rebuild(candidates, dom0, make_history(read_runs(root).runs, proved.loaded.guests))
-    findings.extend(found.findings)
-    return replace(found, findings=tuple(findings))
+    journals = read_runs(root)
+    return Survey(candidates, dom0, journals, make_history(journals.runs, proved.loaded.guests), tuple(findings))
 
 
 def _candidate(site: Site, artefacts: Artefacts, storage: StorageFacts, findings: Findings) -> Candidate:
@@ -81,39 +102,7 @@ def _candidate(site: Site, artefacts: Artefacts, storage: StorageFacts, findings
     sized, sizing = plan_volumes(guest, group.extent if group else DEFAULT_EXTENT)
     findings.extend(sizing.for_guest(guest.name))
     wishes = wishes_of(guest, sized) if sized else ()
-    return Candidate(guest, _build(site, artefacts), wishes)
-
-
-def _build(site: Site, artefacts: Artefacts) -> Build | None:
-    """What is in the guest's build folder, held against its profile and against its own manifest."""
-    folder = site.build / artefacts.guest.name
-    path = folder / MANIFEST
-    try:
-        manifest = parse_manifest(path.read_text(), str(path))
-    except FileNotFoundError:
-        return None
-    inputs = own_inputs(artefacts, read_carried(site, artefacts.guest))
-    reasons = (*_differences(manifest, inputs), *_damage(manifest, folder))
-    size = sum(output.size for output in manifest.outputs.values())
-    digests = {name: output.sha256 for name, output in manifest.outputs.items()}
-    return Build(str(folder), Size(size), digests, next(iter(reasons), ""), manifest.key)
-
-
-def _differences(manifest: Manifest, inputs: Mapping[str, object]) -> Iterator[str]:
-    for name, value in inputs.items():
-        if name not in manifest.inputs or manifest.inputs[name] != value:
-            yield _CHANGED.get(name, "the profile changed")
-
-
-def _damage(manifest: Manifest, folder: Path) -> Iterator[str]:
-    for name, output in manifest.outputs.items():
-        try:
-            same = file_digest(folder / name) == (output.sha256, output.size)
-        except FileNotFoundError:
-            yield f"{name} is missing"
-        else:
-            if not same:
-                yield f"{name} was changed after it was built"
+    return Candidate(guest, read_build(site, artefacts), wishes)
 
 
 def _dom0(candidates: Sequence[Candidate], storage: StorageFacts, runner: Runner, root: Path) -> Dom0:
