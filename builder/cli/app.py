@@ -48,6 +48,7 @@ COMMANDS = (
     "network_apply",
     "network_show",
     "plan",
+    "rebuild",
     "verify",
     "drift",
     "doctor",

@@ -6,9 +6,11 @@ import os
 import select
 import selectors
 import shlex
+import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,9 +56,30 @@ def run(
     argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
 ) -> Completed:
     """The real runner. `env` adds to the little that is passed on. The exit status is the caller's to judge."""
+    return _run(argv, stdin, limit, env, group=None)
+
+
+def run_apart(
+    argv: Sequence[str], *, stdin: bytes = b"", limit: float = LIMIT, env: Mapping[str, str] | None = None
+) -> Completed:
+    """The same, but what is typed at the terminal to end domu does not end the program."""
+    return _run(argv, stdin, limit, env, group=0)
+
+
+def _run(
+    argv: Sequence[str], stdin: bytes, limit: float, env: Mapping[str, str] | None, *, group: int | None
+) -> Completed:
     environment = _known() | dict(env or {})
     try:
-        done = subprocess.run(list(argv), input=stdin, capture_output=True, timeout=limit, env=environment, check=False)
+        done = subprocess.run(
+            list(argv),
+            input=stdin,
+            capture_output=True,
+            timeout=limit,
+            env=environment,
+            check=False,
+            process_group=group,
+        )
     except FileNotFoundError as error:
         raise BuilderError(
             f"the program {argv[0]!r} is not installed", f"it was needed for: {as_line(argv)}"
@@ -138,6 +161,49 @@ def _send(handle: int, data: bytes) -> bytes:
         return data[os.write(handle, data[: select.PIPE_BUF]) :]
     except BrokenPipeError:
         return b""
+
+
+def run_logged(
+    argv: Sequence[str], *, log: Path, pause: Callable[[float], None], limit: float, env: Mapping[str, str], held: int
+) -> int:
+    """Run a program that may take hours, and return its exit status; all that it says is added to `log`.
+
+    `pause` waits between two looks at it; when that raises, or the program is too slow (BuilderError), the program and
+    what it started are ended. It keeps the descriptor `held` open, and with it the lock that this stands for.
+    """
+    with log.open("ab") as output:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_known() | dict(env),
+                pass_fds=(held,),
+                process_group=0,
+            )
+        except OSError as error:
+            raise BuilderError(f"{argv[0]!r} cannot be started: {error.strerror}", as_line(argv)) from error
+    with process:
+        end = time.monotonic() + limit
+        try:
+            while process.poll() is None:
+                if time.monotonic() > end:
+                    raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s", f"read {log}")
+                pause(0.2)
+        finally:
+            if process.poll() is None:
+                _end_group(process)
+    return process.returncode
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask it and its children to end, and see to it that they do."""
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
 
 
 def start_detached(argv: Sequence[str], *, log: Path) -> None:

@@ -8,13 +8,17 @@ from typing import TypeAlias
 from builder.findings import Finding, Findings
 from builder.plan.steps import DestroyDomain, StopDomain
 from builder.profile.model import Guest
+from builder.xen.config import boots_installer
 from builder.xen.readings import Domain
 
 Stop: TypeAlias = StopDomain | DestroyDomain
 
 
 def own_domain(guest: Guest, domains: Iterable[Domain], findings: Findings) -> Stop | None:
-    """How the guest's domain is stopped; None when there is none, or when it may not be, which a finding tells."""
+    """How the guest's domain is stopped; None when there is none, or when it may not be, which a finding tells.
+
+    An installer that failed and waits is taken away: there is nothing in it that wants to shut down.
+    """
     found = None
     for domain in domains:
         problem: Finding | None = None
@@ -29,7 +33,8 @@ def own_domain(guest: Guest, domains: Iterable[Domain], findings: Findings) -> S
             return None
     if found is None:
         return None
-    kind = StopDomain if found.state.is_alive else DestroyDomain
+    installs = found.config is not None and boots_installer(guest, found.config)
+    kind = StopDomain if found.state.is_alive and not installs else DestroyDomain
     return kind(guest.name, found.domid, found.uuid)
 
 

@@ -126,12 +126,20 @@ class Run:
         failed = [record for record in self.records if isinstance(record, Failed) and record.step == self.next_step]
         return failed[-1] if failed else None
 
-    def failures(self) -> int:
-        """How often the next step failed since somebody last asked for it."""
-        count = 0
+    @property
+    def attempts(self) -> int:
+        """How many attempts at the next step there were since somebody last asked for it."""
+        numbers: set[int] = set()
         for record in self.records:
-            count = 0 if isinstance(record, Ended | Done) else count + isinstance(record, Failed)
-        return count
+            if isinstance(record, Started) and record.step == self.next_step:
+                numbers.add(record.attempt)
+            elif isinstance(record, Ended):
+                numbers.clear()
+        return len(numbers)
+
+    def first_note(self, step: int) -> Note:
+        """What was noted when the step was first begun; nothing when it never was."""
+        return next((one.note for one in self.records if isinstance(one, Started) and one.step == step), {})
 
     def seconds_of(self, step: int) -> float | None:
         """How long the attempt took that did it; None while it is not done."""

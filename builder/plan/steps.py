@@ -152,6 +152,33 @@ def describe(step: Step) -> str:
             assert_never(step)
 
 
+def title(step: Step) -> str:
+    """What is done, in a few words, for a line of progress."""
+    match step:
+        case StopDomain():
+            return "shut down"
+        case DestroyDomain():
+            return "take its old domain away"
+        case ChangeVolume():
+            return storage.describe(step.step)
+        case PlaceFiles():
+            return "copy its files"
+        case Install():
+            return "install"
+        case Start():
+            return "start"
+        case Wait():
+            return "wait until it answers"
+        case RunHook():
+            return f"run {step.command[0]}"
+        case RemoveLink():
+            return "take its start with dom0 away"
+        case RemoveFiles():
+            return "remove its files"
+        case _:
+            assert_never(step)
+
+
 def span(seconds: int) -> str:
     """A limit in words: `3 hours`, `10 minutes`, `90 s`."""
     for unit, name in ((3600, "hour"), (60, "minute")):

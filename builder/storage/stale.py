@@ -15,6 +15,7 @@ from builder.storage.steps import (
     Step,
     TagVolume,
     Target,
+    WipeGrown,
 )
 
 
@@ -31,7 +32,7 @@ def why_stale(step: Step, facts: StorageFacts) -> str:
         case GrowVolume(target=target):
             smaller = f"{target.path} is larger already" if step.size <= target.size else ""
             return _changed(target, facts) or smaller or _is_no_more(step, facts)
-        case TagVolume(target=target) | ActivateVolume(target=target):
+        case TagVolume(target=target) | ActivateVolume(target=target) | WipeGrown(target=target):
             return _changed(target, facts)
         case _:
             assert_never(step)

@@ -82,6 +82,16 @@ class GrowVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class WipeGrown:
+    """Wipe what a volume has beyond its first `keep` bytes: it was grown, and its growing was cut off there."""
+
+    guest: str
+    target: Target
+    keep: Size
+    wipe: Wipe
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveVolume:
     """Destroy a volume that is tagged as ours."""
 
@@ -107,7 +117,7 @@ class ActivateVolume:
     target: Target
 
 
-Step = CreateVolume | FinishVolume | GrowVolume | RemoveVolume | TagVolume | ActivateVolume
+Step = CreateVolume | FinishVolume | GrowVolume | WipeGrown | RemoveVolume | TagVolume | ActivateVolume
 
 
 def path_of(step: Step) -> str:
@@ -125,6 +135,8 @@ def describe(step: Step) -> str:
             return f"wipe and finish {target.path}"
         case GrowVolume(target=target):
             return f"grow {target.path} from {target.size.human} to {step.size.human}"
+        case WipeGrown(target=target):
+            return f"wipe what is new of {target.path}"
         case RemoveVolume(target=target):
             return f"destroy {target.path}: {target.size.human}"
         case TagVolume(target=target):
@@ -149,9 +161,9 @@ def commands_of(step: Step) -> tuple[Command, ...]:
         case GrowVolume(target=target):
             # The whole number of extents: run twice, it does not grow twice.
             grown = ("lvextend", "--extents", str(step.extents), target.path)
-            # --force: it may be in use; what is new of it is not yet.
-            new = ("--force", "--offset", str(target.size.bytes), "--length", str(step.size.bytes - target.size.bytes))
-            return (grown, *_clean(target.path, step.wipe, thin=step.thin, part=new))
+            return (grown, *_clean(target.path, step.wipe, thin=step.thin, part=_new(target.size, step.size)))
+        case WipeGrown(target=target):
+            return _clean(target.path, step.wipe, thin=False, part=_new(step.keep, target.size))
         case RemoveVolume(target=target):
             # Chosen by UUID and tag under LVM's own lock: another volume that has taken the name is not removed.
             chosen = f'lv_uuid="{target.uuid}" && lv_tags={{"{MARK}"}}'
@@ -179,6 +191,11 @@ def _ready(step: CreateVolume | FinishVolume) -> tuple[Command, ...]:
     path = step.path if isinstance(step, CreateVolume) else step.target.path
     made = [(*_FORMATS[step.filesystem], f"/dev/{path}")] if step.filesystem else []
     return (*made, ("lvchange", "--deltag", UNFINISHED, path))
+
+
+def _new(before: Size, after: Size) -> Command:
+    # --force: it may be in use; what is new of it is not yet.
+    return ("--force", "--offset", str(before.bytes), "--length", str(after.bytes - before.bytes))
 
 
 def _clean(path: str, wipe: Wipe, *, thin: bool, part: Command = ()) -> tuple[Command, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
 from builder.xen.boot import boot_of, console_of
+from builder.xen.domain_config import DomainConfig
 from builder.xen.network.vif import Vif, vifs_of, xl_words
 
 # No question below critical, and prompts as plain lines. Everything else is answered by /preseed.cfg in the initrd;
@@ -72,6 +73,14 @@ def _start_installer(guest: Guest) -> list[tuple[str, Value]]:
         ("ramdisk", f"{folder}/initrd.gz"),
         ("extra", installer_line(guest)),
     ]
+
+
+def boots_installer(guest: Guest, config: DomainConfig) -> bool:
+    """Whether a domain of this config boots the guest's installer, as told by the file in dom0 that it starts from."""
+    folder = folder_of(guest)
+    if guest.type == "hvm" and guest.media == "iso":
+        return any(disk.cdrom and disk.target == f"{folder}/installer.iso" for disk in config.disks)
+    return config.kernel == f"{folder}/vmlinuz"
 
 
 def installer_line(guest: Guest) -> str:

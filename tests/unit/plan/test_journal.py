@@ -178,10 +178,15 @@ def test_the_time_of_a_step_that_was_continued_is_that_of_its_last_attempt() -> 
     assert run(*first).seconds_of(0) is None
 
 
-def test_failures_are_counted_since_somebody_asked() -> None:
-    failed = (Started(0, at(1)), Failed(0, at(2), "mirror", "gone"))
-    assert run(*failed, *failed).failures() == 2
-    assert run(*failed, *failed, Ended(at(3), "failed"), *failed).failures() == 1
+def test_attempts_are_counted_since_somebody_asked() -> None:
+    first = (Started(0, at(1), 1, {"offset": 7}), Failed(0, at(2), "mirror", "gone"))
+    second = (Started(0, at(3), 2, {"offset": 9}), Stopped(at(4), "stopped"), Started(0, at(5), 2))
+    assert run(*first).attempts == 1
+    assert run(*first, *second).attempts == 2
+    assert run(*first, Ended(at(3), "failed"), *second).attempts == 1
+    assert run(*first, *second, Done(0, at(6))).attempts == 0
+    assert run(*first, *second).first_note(0) == {"offset": 7}
+    assert run(*first, *second).first_note(1) == {}
 
 
 STRANGE = {

@@ -1,0 +1,89 @@
+"""`domu rebuild`: guests installed again, unattended."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from builder.cli.app import FINDINGS, FINE, INTERRUPTED, USAGE, app, site_of
+
+if TYPE_CHECKING:
+    from builder.workflows.rebuild import Proposal
+
+
+@app.command()
+def rebuild(
+    context: typer.Context,
+    guests: Annotated[list[str] | None, typer.Argument(help="Guests.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All guests of the site.")] = False,
+    yes: Annotated[
+        list[str] | None, typer.Option("--yes", metavar="GUEST", help="Confirm this guest instead of being asked.")
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Begin again where an earlier run was cut off, instead of going on with it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    root: Annotated[Path, typer.Option(help="Where dom0's file system begins.", hidden=True)] = Path("/"),
+) -> int:
+    """Install guests again, unattended.
+
+    Shows the plan and asks once for the names of the guests. What was cut off is gone on with by the same command.
+    """
+    from builder.host.clock import Clock
+    from builder.host.run import run_apart
+    from builder.report.findings import findings_text, wants_colour
+    from builder.report.plan import plan_data
+    from builder.report.rebuild import end_data, end_text
+    from builder.report.stages import stages_on
+    from builder.workflows.bench import Bench
+    from builder.workflows.rebuild import RebuildOrder, propose
+    from builder.workflows.rebuild import rebuild as rebuild_guests
+
+    if bool(guests) == every:
+        typer.echo("Name guests, or say --all.", err=True)
+        return USAGE
+    site = site_of(context)
+    proposal = propose(site, RebuildOrder(tuple(guests or ()), anew=anew), environment=os.environ, root=root)
+    if not json:
+        typer.echo(_proposal_text(proposal))
+    if dry_run or proposal.refused:
+        found = [*proposal.plan.findings, *proposal.findings]
+        if json:
+            typer.echo(json_text.dumps({**plan_data(proposal.plan), "ok": not proposal.refused}, indent=2))
+        elif found:
+            typer.echo(findings_text(found, colour=wants_colour(sys.stderr)), err=True)
+        return FINDINGS if proposal.refused else FINE
+    confirmed = yes if yes is not None or json else _ask(proposal)
+    with stages_on() as stages:
+        bench = Bench(run_apart, root, site.root.resolve(), Clock(), stages)
+        end = rebuild_guests(site, proposal, confirmed or [], bench)
+    if json:
+        data = [end_data(one.run, one.folder, one.message, one.hint) for one in end.guests]
+        typer.echo(json_text.dumps({"ok": end.ok, "stopped": end.stopped, "guests": data}, indent=2))
+    else:
+        for one in end.guests:
+            typer.echo(end_text(one.run, one.folder, one.message, one.hint))
+    return INTERRUPTED if end.stopped else FINE if end.ok else FINDINGS
+
+
+def _proposal_text(proposal: Proposal) -> str:
+    from builder.report.plan import plan_text
+    from builder.report.rebuild import going_on_text
+
+    planned = plan_text(proposal.plan) if proposal.plan.guests else ""
+    return "\n\n".join(filter(None, [going_on_text(proposal.going_on), planned]))
+
+
+def _ask(proposal: Proposal) -> list[str]:
+    """The names that a person types; none where there is nothing to confirm, or nobody is there."""
+    if not proposal.to_confirm or not sys.stdin.isatty():
+        return []
+    answer: str = typer.prompt("\nTo go on, type the names of the guests: " + ", ".join(proposal.to_confirm), err=True)
+    return answer.replace(",", " ").split()

@@ -1,0 +1,82 @@
+"""What a run works with, and how it writes down what it does: passed in, so that one guest's run is one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from builder.errors import BuilderError
+from builder.host.clock import Clock
+from builder.host.rebuild.journal import GuestJournal
+from builder.host.run import Runner, run_apart
+from builder.plan.going_on import TROUBLE
+from builder.plan.journal import Note, Record, Run, Started, record_line
+from builder.plan.steps import Step
+from builder.preseed.catalogue import Catalogue
+from builder.profile.model import Guest
+from builder.progress import Silence, Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The machine that a run is carried out on: its programs, its files below `root`, its clock; and who listens.
+
+    `home` is the folder that programs of a profile are looked for in when they are named by a relative path.
+    """
+
+    runner: Runner = run_apart
+    root: Path = Path("/")
+    home: Path = Path("/")
+    clock: Clock = field(default_factory=Clock)
+    progress: Stages = field(default_factory=Silence)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A guest of a run: where it is built, of which files (name -> SHA-256), and what its installer may ask."""
+
+    guest: Guest
+    build: Path
+    digests: Mapping[str, str]
+    catalogue: Catalogue
+
+
+class StepError(BuilderError):
+    """A step failed, and is not tried again by itself; `reason` is a word for programs."""
+
+    def __init__(self, message: str, hint: str = "", reason: str = TROUBLE) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
+class Book:
+    """A run as it goes on: each record is in the journal before it counts."""
+
+    def __init__(self, journal: GuestJournal, run: Run, clock: Clock) -> None:
+        self.journal, self.run, self._clock = journal, run, clock
+
+    @property
+    def number(self) -> int:
+        """The number of the step that is next, or under way."""
+        return self.run.next_step
+
+    @property
+    def step(self) -> Step:
+        """It itself."""
+        return self.run.begun.steps[self.number]
+
+    @property
+    def folder(self) -> Path:
+        """What is kept of this run."""
+        return self.journal.run_folder(self.run.id)
+
+    def write(self, record: Record) -> None:
+        """Add a record. BuilderError when it cannot be written."""
+        run = self.run.with_record(record)
+        self.journal.append(record_line(record))
+        self.run = run
+
+    def start(self, *, attempt: int = 1, note: Note | None = None) -> None:
+        """The next step is about to be carried out."""
+        self.write(Started(self.number, self._clock.now(), attempt, note or {}))
