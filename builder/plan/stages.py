@@ -45,6 +45,8 @@ class Stages:
     def told(self, progress: Progress) -> None:
         """The console told this."""
         title = re.sub(r"\s*\.\.\.$", "", progress.title)
+        if title not in _SHARES and not progress.percent:
+            return  # a wrapped line of text, with blanks at its end, looks like the beginning of a progress
         begin, end = _SHARES.get(title, (0, 0))
         overall = begin + (end - begin) * progress.percent // 100
         self.now = Stage(title, progress.percent, max(overall, self.now.overall))

@@ -19,9 +19,10 @@ FAILED = "steps failed:"
 ALIVE = "syslog has"
 # A time of the kernel's is padded to five digits before the point: "[%5lu.%06lu] " (kernel/printk/printk.c).
 _KERNEL = re.compile(r"\[ {0,4}\d+\.\d{6}\] (?P<text>[^\n]*)\n")
-# What may yet become one, or an escape sequence.
-_UNDECIDED = re.compile(r"(?:\[ {0,4}(?:\d+(?:\.\d{0,6}(?:\](?: [^\n]*)?)?)?)?|\x1b[^A-Za-z]*)\Z")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\([A-Z0-9])|[\r\0]")
+# What may yet become one, or one of _NOT_SAID.
+_UNDECIDED = re.compile(r"(?:\[ {0,4}(?:\d+(?:\.\d{0,6}(?:\](?: [^\n]*)?)?)?)?|\[\d{4}-[\d :-]*\]?|\x1b[^A-Za-z]*)\Z")
+# Escape sequences, and the time before each line with xenconsoled's --timestamp=guest (daemon/io.c).
+_NOT_SAID = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\([A-Z0-9])|[\r\0]|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
 _STEP = re.compile(r"domu: (?P<guest>\S+): (?P<text>.*)")
 _LOG = re.compile(r"domu-(?P<name>[a-z]+): (?P<text>.*)")
 
@@ -75,7 +76,7 @@ class Parting:
         text = self._held + piece
         undecided = _UNDECIDED.search(text)
         end = undecided.start() if undecided else len(text)
-        text, self._held = _ESCAPES.sub("", text[:end]), text[end:]
+        text, self._held = _NOT_SAID.sub("", text[:end]), text[end:]
         begin = 0
         for line in _KERNEL.finditer(text):
             if begin < line.start():

@@ -15,13 +15,14 @@ from builder.host.run import Runner, run
 from builder.host.xl import list_domains, xen_info
 from builder.xen.autostart import plan_autostart
 from builder.xen.boot_facts import assumed_facts
+from builder.xen.consoles import CONSOLES
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Dom0Facts, Role, Space
 from builder.xen.doctor.needs import Needs
 from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS, ROUTED_PROGRAMS
 from builder.xen.doctor.of_network import BRIDGE_CALLS, FORWARD4, FORWARD6
 from builder.xen.doctor.of_storage import ROTATION
-from builder.xen.doctor.of_xen import CONSOLES, XEN_CFG, XEN_DEFAULTS, XL_CONF
+from builder.xen.doctor.of_xen import XEN_CFG, XEN_DEFAULTS, XL_CONF
 
 ROOT = Path("/")
 _SCRIPTS = ("/etc/xen/scripts/vif-bridge", "/etc/xen/scripts/vif-route", "/etc/xen/scripts/vif-openvswitch")

@@ -11,12 +11,12 @@ from builder.storage.plan import DEFAULT_EXTENT, plan_volumes
 from builder.storage.storage_plan import StoragePlan, plan_storage
 from builder.storage.wishes import VolumeWish, wishes_of
 from builder.units import Size
+from builder.xen.consoles import CONSOLES
 from builder.xen.doctor.check import Diagnosis, is_host, ok, unknown, warn, wrong
 from builder.xen.doctor.fact import Known
 from builder.xen.doctor.facts import Dom0Facts, Space
 from builder.xen.doctor.fixes import Edit, Fix, edit_undo
 from builder.xen.doctor.needs import Needs
-from builder.xen.doctor.of_xen import CONSOLES
 
 ROTATION = "/etc/logrotate.d/domu-consoles"
 # xenconsoled opens its logs anew on SIGHUP (tools/console/daemon/main.c, handle_hup).

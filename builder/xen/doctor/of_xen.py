@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from builder.errors import BuilderError
+from builder.xen.consoles import CONSOLES, log_folder, logs_guests
 from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
 from builder.xen.doctor.fact import Known
 from builder.xen.doctor.facts import Dom0Facts
@@ -14,7 +15,6 @@ from builder.xen.doctor.grub import GrubMenu
 from builder.xen.doctor.needs import Needs
 from builder.xen.doctor.shellvars import set_variable
 
-CONSOLES = "/var/log/xen/console"
 XEN_DEFAULTS = "/etc/default/xen"
 XEN_CFG = "/etc/default/grub.d/xen.cfg"
 XL_CONF = "/etc/xen/xl.conf"
@@ -166,13 +166,13 @@ def judge_console_log(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
     text, settings, reads = facts.text(XEN_DEFAULTS).get(), facts.xen_settings.get(), facts.init_reads.get()
     fix = _log_consoles(text or "", settings or {}) if "XENCONSOLED_ARGS" in reads and text is not None else None
     running = facts.daemons.value.get("xenconsoled") if isinstance(facts.daemons, Known) else None
-    written = _logs_guests((settings or {}).get("XENCONSOLED_ARGS", "").split())
+    written = logs_guests((settings or {}).get("XENCONSOLED_ARGS", "").split())
     if "XENCONSOLED_TRACE" in reads:  # upstream's xenconsoled.service
         written = written or (settings or {}).get("XENCONSOLED_TRACE", "") in {"guest", "all"}
     restart = "when nobody is at a guest's console: service xen restart"
-    if running is not None and _logs_guests(running):
+    if running is not None and logs_guests(running):
         if written:
-            yield ok(f"xenconsoled keeps guests' consoles in {_log_folder(running)}")
+            yield ok(f"xenconsoled keeps guests' consoles in {log_folder(running)}")
         else:
             yield warn("xenconsoled keeps guests' consoles, but not after its next start", *_lines(fix), fix=fix)
     elif written:
@@ -203,19 +203,6 @@ def _log_consoles(text: str, settings: Mapping[str, str]) -> Fix | None:
 
 def _lines(fix: Fix | None) -> tuple[str, ...]:
     return () if fix else (f"editor {XEN_DEFAULTS}",)
-
-
-def _logs_guests(words: tuple[str, ...] | list[str]) -> bool:
-    pairs = [*words, ""]
-    return any(
-        word in {"--log=guest", "--log=all"} or (word == "--log" and pairs[at + 1] in {"guest", "all"})
-        for at, word in enumerate(words)
-    )
-
-
-def _log_folder(words: tuple[str, ...]) -> str:
-    given = [word.removeprefix("--log-dir=") for word in words if word.startswith("--log-dir=")]
-    return given[-1] if given else CONSOLES
 
 
 def _count(number: int, what: str) -> str:

@@ -95,6 +95,8 @@ def test_stage_and_share() -> None:
     watch = InstallWatch("web1", CATALOGUE)
     watch.feed("Installing the base system  ... 10%... 50%", 1)
     assert watch.stage == Stage("Installing the base system", 50, 39)
+    watch.feed("\r\noutside your LAN (for instance, to the Internet) is sent through this router.  ", 1)
+    assert watch.stage == Stage("Installing the base system", 50, 39)
     watch.feed("\r\n" + marker_line("web1"), 2)
     assert watch.stage.overall == 100
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -41,10 +42,15 @@ def test_each_part_by_itself() -> None:
     assert list(Parting().feed(CONSOLE)) == PARTS
 
 
-@given(st.lists(st.integers(0, len(CONSOLE)), max_size=8))
-def test_pieces_may_end_anywhere(cuts: list[int]) -> None:
-    parting, places = Parting(), [0, *sorted(cuts), len(CONSOLE)]
-    parts = [part for begin, end in itertools.pairwise(places) for part in parting.feed(CONSOLE[begin:end])]
+# As xenconsoled keeps it with --timestamp=guest.
+STAMPED = re.sub(r"(?m)^", "[2026-11-23 04:00:00] ", CONSOLE)
+
+
+@pytest.mark.parametrize("console", [CONSOLE, STAMPED], ids=["as it was said", "with times"])
+@given(cuts=st.lists(st.integers(0, len(STAMPED)), max_size=8))
+def test_pieces_may_end_anywhere(console: str, cuts: list[int]) -> None:
+    parting, places = Parting(), [0, *sorted(cuts), len(STAMPED)]
+    parts = [part for begin, end in itertools.pairwise(places) for part in parting.feed(console[begin:end])]
     assert joined(parts) == PARTS
 
 
