@@ -60,7 +60,7 @@ class Seen:
 class Applied:
     """What a confirmed change left: what it wrote and set, and how everything was before the first one.
 
-    `taken`: files of others that lost our interfaces' stanzas.
+    `taken`: files of others that lost our interfaces' stanzas. `extra`: commands of the plan that may be run again.
     """
 
     files: Mapping[str, FileText] = field(default_factory=dict)
@@ -70,6 +70,7 @@ class Applied:
     past: Past = field(default_factory=Past)
     origin_sysctls: Mapping[str, str] = field(default_factory=dict)
     taken: Mapping[str, Rewrite] = field(default_factory=dict)
+    extra: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,9 @@ class Change:
     """What is to be done at once, and what to write for good when it is confirmed.
 
     `sysctls`: those whose values are others now, in order. `ruleset` None: our tables are as they shall be.
-    `restoring`: the ruleset that brings our tables back to what they are now. `extra`: commands that may be run
-    again without harm, after the interfaces are laid. `at_boot`: what takes Open vSwitch's part back after a boot, in
-    words for `ovs-vsctl`. `leaving`, `manager`: what the machine's daemons are told
-    before and after the files change.
+    `restoring`: the ruleset that brings our tables back to what they are now. `at_boot`: what takes Open vSwitch's
+    part back after a boot, in words for `ovs-vsctl`. `leaving`, `manager`: what the machine's daemons are told before
+    and after the files change.
     """
 
     target: Target
@@ -90,7 +90,6 @@ class Change:
     after: Applied
     before: Seen
     restoring: str
-    extra: tuple[tuple[str, ...], ...] = ()
     at_boot: tuple[str, ...] = ()
     leaving: tuple[tuple[str, ...], ...] = ()
     manager: tuple[tuple[str, ...], ...] = ()
@@ -134,11 +133,11 @@ def plan_change(plan: NetworkPlan | None, seen: Seen, applied: Applied, disk: Ma
             past=Past(_origin(target, seen, applied), target.live),
             origin_sysctls=_origin_sysctls(wanted, seen, applied),
             taken={**applied.taken, **rewrites} if plan else {},
+            extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge") if plan else (),
         ),
         before=seen.part(target.scope),
         restoring=_restoring(seen, applied),
         at_boot=transaction(target.live.switches, seen.live.only(target.scope).switches, target.scope),
-        extra=tuple(one.argv for one in plan.commands if one.argv[0] == "bridge") if plan else (),
         leaving=() if plan or not applied.files else (("systemctl", "disable", UNIT),),
         manager=_manager(plan),
         gone=gone,

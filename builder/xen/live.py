@@ -45,7 +45,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface. `kind` is empty for a physical one; `mtu` and `mac` None where they do not matter."""
+    """An interface. `kind` is empty for a physical one; `mtu` and `mac` None where they do not matter.
+
+    `plugged`: a bridge's ports, which it gets again where it has to be made again.
+    """
 
     name: str
     kind: str = ""
@@ -57,6 +60,7 @@ class Link:
     mtu: int | None = None
     mac: str | None = None
     addresses: tuple[Address, ...] = ()
+    plugged: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,8 +102,12 @@ class Live:
         BuilderError for what is understood only in part.
         """
         known = parse_switches(switches) if switches else {}
+        items = [item for item in _items(links, "ip link") if "ifname" in item]
         held = {item.get("ifname"): item.get("addr_info", ()) for item in _items(addresses, "ip address")}
-        found = [_link(item, held.get(item["ifname"], ())) for item in _items(links, "ip link") if "ifname" in item]
+        plugged: dict[str, list[str]] = {}
+        for item in items:
+            plugged.setdefault(item.get("master", ""), []).append(item["ifname"])
+        found = [_link(item, held.get(item["ifname"], ()), plugged.get(item["ifname"], ())) for item in items]
         laid = [_route(family, item) for family, text in routes.items() for item in _items(text, "ip route")]
         answered = frozenset((item["dst"], item["dev"]) for item in _items(proxies, "ip neighbour"))
         links_by_name = {link.name: _switched(link, known) for link in found}
@@ -109,11 +117,18 @@ class Live:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Of `to_data`."""
         links = [
-            Link(**{**item, "addresses": tuple(Address(**one) for one in item["addresses"])}) for item in data["links"]
+            Link(
+                **{
+                    **item,
+                    "addresses": tuple(Address(**one) for one in item["addresses"]),
+                    "plugged": tuple(item.get("plugged", ())),
+                }
+            )
+            for item in data["links"]
         ]
         routes = frozenset(Route(**item) for item in data["routes"])
         proxies = frozenset((one, by) for one, by in data["proxies"])
-        switches = [Switch.from_data(one) for one in data["switches"]]
+        switches = [Switch.from_data(one) for one in data.get("switches", ())]
         return cls({link.name: link for link in links}, routes, proxies, {one.name: one for one in switches})
 
     def to_data(self) -> dict[str, Any]:
@@ -150,7 +165,7 @@ def _items(text: str, what: str) -> list[dict[str, Any]]:
     return [item for item in found if isinstance(item, dict)]
 
 
-def _link(item: Mapping[str, Any], addresses: Iterable[Mapping[str, Any]]) -> Link:
+def _link(item: Mapping[str, Any], addresses: Iterable[Mapping[str, Any]], plugged: Iterable[str]) -> Link:
     info = item.get("linkinfo", {})
     data = info.get("info_data", {})
     return Link(
@@ -164,6 +179,7 @@ def _link(item: Mapping[str, Any], addresses: Iterable[Mapping[str, Any]]) -> Li
         mtu=item["mtu"],
         mac=item.get("address"),
         addresses=tuple(_address(one) for one in addresses if _is_given(one, item)),
+        plugged=tuple(sorted(plugged)),
     )
 
 

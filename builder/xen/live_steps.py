@@ -118,6 +118,11 @@ def _settings(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]
             yield f"link set dev {link.name} type bridge vlan_filtering {int(link.vlan_aware)}"
         if link.master != seen.master and not (link.master in target.switches or _is_let_go(link, seen, now)):
             yield f"link set dev {link.name} " + (f"master {link.master}" if link.master else "nomaster")
+    for link in wanted:
+        if link.kind == "bridge" and link.name not in now.links:
+            for port in link.plugged:  # guests' vifs, as far as they are still there and in no other bridge
+                if port not in scope and port in now.links and not now.links[port].master:
+                    yield f"link set dev {port} master {link.name}"
     for link in sorted(wanted, key=lambda link: link.kind):  # hardware, then bridges, then VLANs
         seen = now.links.get(link.name, blank)
         switched = link.name in target.switches

@@ -480,3 +480,14 @@ def test_where_systemd_runs_the_watcher_is_a_unit_of_its(machine: Machine, monke
     assert {"--collect", "--service-type=exec"} < set(argv)
     until(lambda: journal(machine).last())
     assert seen(machine) == before
+
+
+def test_guests_of_a_removal_that_is_taken_back_reach_the_world_again(machine: Machine) -> None:
+    """A bridge that is made again has the vifs that were plugged in, also those that the bridge lost meanwhile."""
+    machine.apply()
+    machine.start("n1", "b1")
+    machine.domu("remove")
+    assert machine.world["b1"].gets_nothing(FAR4)
+    machine.dom0.ip("link delete n1.0")  # the guest stopped meanwhile
+    machine.domu("rollback")
+    assert machine.world["b1"].pings(FAR4)

@@ -81,13 +81,17 @@ def _carry_out(hands: Hands, change: Change) -> None:
     if change.ruleset is not None:
         load_rules(hands.runner, change.ruleset)
     reach(hands.runner, change.target.live, change.target.scope)
-    for argv in change.extra:
+    for argv in change.after.extra:
         answer(hands.runner, argv)
     for name, value in change.sysctls.items():
         write_sysctl(name, value)
-    hook = change.after.files.get(HOOK)
-    if hook and (change.written or change.links.lines):
-        # The hook tells by its name that it is not sourced by a vif script, and then sees to the guests that run.
+    if change.written or change.links.commands:
+        _see_to_guests(hands, change.after)
+
+
+def _see_to_guests(hands: Hands, applied: Applied) -> None:
+    """The hook tells by its name that it is not sourced by a vif script, and then sees to the guests that run."""
+    if hook := applied.files.get(HOOK):
         copy = hands.journal.folder / Path(HOOK).name
         write_atomic(copy, hook.text.encode(), mode=0o700)
         answer(hands.runner, ("sh", str(copy)))
@@ -153,9 +157,9 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
     problems: list[str] = []
     # What else was live did not survive a boot, and the files are still the old ones.
     same_boot = trial.boot == boot_id()
-    for step in (_interfaces_back, _rules_back, _settings_back) if same_boot else (_switches_back,):
+    for step in (_interfaces_back, _guests_back, _rules_back, _settings_back) if same_boot else (_switches_back,):
         try:
-            step(hands.runner, trial)
+            step(hands, trial)
         except BuilderError as error:
             problems.append(error.message)
     forget(hands.journal)
@@ -164,17 +168,25 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
     return ending
 
 
-def _interfaces_back(runner: Runner, trial: Trial) -> None:
-    reach(runner, trial.before.live, trial.scope, whatever=True)
-    _need_switches(look_live(runner), trial)
+def _interfaces_back(hands: Hands, trial: Trial) -> None:
+    reach(hands.runner, trial.before.live, trial.scope, whatever=True)
+    _need_switches(look_live(hands.runner), trial)
 
 
-def _switches_back(runner: Runner, trial: Trial) -> None:
+def _guests_back(hands: Hands, _trial: Trial) -> None:
+    """VLANs, routes and proxies of an earlier change, which a bridge that was made again has lost."""
+    applied = hands.journal.applied()
+    for argv in applied.extra:
+        answer(hands.runner, argv)
+    _see_to_guests(hands, applied)
+
+
+def _switches_back(hands: Hands, trial: Trial) -> None:
     """Open vSwitch's database as it was before the trial, if the script of the boot has not seen to it already."""
-    now = look_live(runner)
+    now = look_live(hands.runner)
     _need_switches(now, trial)
     if words := transaction(now.switches, trial.before.live.switches, trial.scope, now.links.keys()):
-        answer(runner, (*TELL_SWITCHES, *words))
+        answer(hands.runner, (*TELL_SWITCHES, *words))
 
 
 def _need_switches(now: Live, trial: Trial) -> None:
@@ -186,12 +198,12 @@ def _need_switches(now: Live, trial: Trial) -> None:
         )
 
 
-def _rules_back(runner: Runner, trial: Trial) -> None:
-    if look_tables(runner) != dict(trial.before.tables):
-        load_rules(runner, trial.restoring)
+def _rules_back(hands: Hands, trial: Trial) -> None:
+    if look_tables(hands.runner) != dict(trial.before.tables):
+        load_rules(hands.runner, trial.restoring)
 
 
-def _settings_back(_runner: Runner, trial: Trial) -> None:
+def _settings_back(_hands: Hands, trial: Trial) -> None:
     """In the order in which they were set: forwarding after what it changes besides (ip-sysctl)."""
     for name, value in trial.before.sysctls.items():
         if value is not None and read_sysctl(name) not in {None, value}:

@@ -113,6 +113,7 @@ def applied_data(applied: Applied) -> dict[str, Any]:
         "held": applied.past.held.to_data(),
         "origin_sysctls": dict(applied.origin_sysctls),
         "taken": {path: asdict(one) for path, one in applied.taken.items()},
+        "extra": [list(argv) for argv in applied.extra],
     }
 
 
@@ -125,6 +126,7 @@ def _applied(data: Mapping[str, Any]) -> Applied:
         past=Past(Live.from_data(data["origin"]), Live.from_data(data["held"])),
         origin_sysctls=data["origin_sysctls"],
         taken={path: Rewrite(**one) for path, one in data["taken"].items()},
+        extra=tuple(tuple(argv) for argv in data.get("extra", ())),
     )
 
 
