@@ -96,6 +96,8 @@ class InstallWatch:
         self._words_at = self._moved_at = self._heard_at = self._gone_at = self._marker_at = self._begun = -1.0
         self._syslog, self._log_follows, self._logs = "", False, ""
         self._failed = self._panic = ""
+        # The installer's is Xen's console (INSTALLER_CONSOLE); without -t an HVM guest's serial port is shown.
+        self._look = f"look at its console: xl console -t pv {guest}"
         self._powered_off = False
 
     @property
@@ -210,7 +212,7 @@ class InstallWatch:
             return Verdict("gave up", message, hint, transient, prompt)
         if question is None:
             message = f"the installer waits at a question that is not known: {_title(prompt)}"
-            return Verdict("question", message, "look at its console: xl console", prompt=prompt)
+            return Verdict("question", message, self._look, prompt=prompt)
         line = question_line(question, prompt)
         return Verdict("question", f"the installer waits at the question {name}", f"answer it: {line}", prompt=prompt)
 
@@ -224,7 +226,7 @@ class InstallWatch:
             if now - self._marker_at < limits.ending:
                 return None
             message = f"the installation is complete, and its domain still runs after {limits.ending:.0f} s"
-            return Verdict("stuck", message, "look at its console, then stop it: xl shutdown, xl destroy")
+            return Verdict("stuck", message, f"{self._look}, then stop it: xl destroy {self._guest}")
         if self._heard_at >= 0 and now - max(self._heard_at, self._moved_at) >= limits.deaf:
             message = f"nothing was heard of the guest for {limits.deaf:.0f} s while it did this: {self.stage.title}"
             return Verdict("stuck", message, "does its domain get any CPU? xl list, xl top", transient=True)

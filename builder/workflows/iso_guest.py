@@ -14,8 +14,7 @@ from builder.workflows.check import check
 from builder.workflows.iso import Wish
 from builder.workflows.payload import payloads_of, read_carried
 from builder.workflows.render import Artefacts
-from builder.xen.boot import console_of
-from builder.xen.config import INSTALLER_ARGUMENTS
+from builder.xen.config import INSTALLER_ARGUMENTS, INSTALLER_CONSOLE
 
 
 def wish_of(site: Site, name: str, *, environment: Mapping[str, str], runner: Runner = run) -> Wish:
@@ -46,6 +45,6 @@ def wish_for(artefacts: Artefacts, carried: Mapping[str, bytes]) -> Wish:
     """The same for a guest that is rendered already; `carried` are the site's files (`payload.read_carried`)."""
     guest = artefacts.guest
     wish = Wish(payloads_of(artefacts, carried), arch=guest.arch, guest=guest.name, suite=guest.suite)
-    if guest.type == "hvm":  # installed over its serial port
-        return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(f"console={console_of(guest)}",))
+    if guest.type == "hvm":  # installed over Xen's console, not over a screen
+        return replace(wish, arguments=("auto=true", *INSTALLER_ARGUMENTS), shared=(INSTALLER_CONSOLE,))
     return wish

@@ -80,7 +80,7 @@ class Prover:
         return [self._placed(finding, lines, artefacts) for finding in quiet]
 
     def _boot(self, guest: Guest) -> Iterator[Finding]:
-        for finding in check_boot_parameters(installer_line(guest), guest.type):
+        for finding in check_boot_parameters(installer_line(), guest.type):
             yield replace(finding, guest=guest.name)
 
     def _steps(self, artefacts: Artefacts, steps: Mapping[str, str]) -> Iterator[Finding]:

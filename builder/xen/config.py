@@ -13,6 +13,9 @@ from builder.xen.network.vif import Vif, vifs_of, xl_words
 # No question below critical, and prompts as plain lines. Everything else is answered by /preseed.cfg in the initrd;
 # what stands here can be read by every user of dom0 and of the guest.
 INSTALLER_ARGUMENTS = ("priority=critical", "DEBIAN_FRONTEND=text", "TERM=dumb")
+# Xen's own console for HVM guests, too: xenconsoled keeps that in a log, and the serial port is their emulator's.
+# libxl gives each of them one (libxl_create.c, domcreate_launch_dm), Linux finds it (hvc_xen.c, xen_hvm_console_init).
+INSTALLER_CONSOLE = "console=hvc0"
 Value = str | int | Sequence[str]
 
 
@@ -71,7 +74,7 @@ def _start_installer(guest: Guest) -> list[tuple[str, Value]]:
     return [
         ("kernel", f"{folder}/vmlinuz"),
         ("ramdisk", f"{folder}/initrd.gz"),
-        ("extra", installer_line(guest)),
+        ("extra", installer_line()),
     ]
 
 
@@ -83,9 +86,9 @@ def boots_installer(guest: Guest, config: DomainConfig) -> bool:
     return config.kernel == f"{folder}/vmlinuz"
 
 
-def installer_line(guest: Guest) -> str:
-    """The installer's kernel command line."""
-    return " ".join([*INSTALLER_ARGUMENTS, f"console={console_of(guest)}"])
+def installer_line() -> str:
+    """The installer's kernel command line, the same for every guest."""
+    return " ".join([*INSTALLER_ARGUMENTS, INSTALLER_CONSOLE])
 
 
 def folder_of(guest: Guest) -> str:

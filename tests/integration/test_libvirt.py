@@ -91,7 +91,7 @@ def installs(libvirt: Libvirt, one: Guest) -> None:
     domain = libvirt.convert(render_install_config(one))
     the_same_guest(domain, one, one.memory_for_install.mebibytes())
     if one.type != "hvm" or one.media == "netboot":
-        assert text(domain, "os/cmdline") == installer_line(one)
+        assert text(domain, "os/cmdline") == installer_line()
         assert text(domain, "os/initrd") == f"{one.dom0_path}/{one.name}/initrd.gz"
     assert (text(domain, "on_poweroff"), text(domain, "on_reboot")) == ("destroy", "destroy")
     assert len(disks(domain)) == 1 + (one.media == "iso")
