@@ -133,6 +133,11 @@ FULL: dict[str, Any] = {
         {"name": "eve", "password": {"hash": HASH}},
     ],
     "ssh_keys": [KEY.replace("someone", "admin")],
+    "ssh_host_keys": {
+        "ed25519": {"file": "secrets/full1/ssh_host_ed25519_key"},
+        "ecdsa": {"env": "FULL1_ECDSA"},
+        "rsa": {"command": ["pass", "show", "full1/rsa"]},
+    },
     "bootloader": "firmware",
     "dom0_reads_disk": True,
     "kernel_args": ["elevator=noop"],
@@ -201,8 +206,9 @@ def guest(changes: Mapping[str, Any] | None = None, **more: Any) -> Guest:
 
 
 def secrets_of(one: Guest, text: str = HASH) -> dict[str, Secret]:
-    """A hash for every secret of the guest."""
-    return {path: Secret(text) for path in one.secrets()}
+    """A hash for every password of the guest, words for its host keys."""
+    keys = {path: Secret("a private\nkey\n") for path in one.host_key_sources()}
+    return {path: Secret(text) for path in one.secrets()} | keys
 
 
 def stock_templates() -> Mapping[str, Template]:

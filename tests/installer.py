@@ -19,8 +19,9 @@ _STUB = """#!/bin/sh
 {action}
 """
 _ACTIONS = {
-    # of the programs run in the target, getent is the one whose answer counts
-    "chroot": 'case "$2" in getent) printf "%s:x:0:0::/home/%s:/bin/sh\\n" "$4" "$4" ;; chpasswd) cat >{root}/hashes ;; esac',
+    # of the programs run in the target, getent and ssh-keygen are those whose answers count
+    "chroot": 'case "$2" in getent) printf "%s:x:0:0::/home/%s:/bin/sh\\n" "$4" "$4" ;; chpasswd) cat >{root}/hashes ;;'
+    ' ssh-keygen) if grep -q BEGIN "$1$5"; then ssh-keygen -y -f "$1$5"; else echo public; fi ;; esac',
     # what in-target does, with /target as the folder
     "in-target": 'cd {root}/target && exec "$@"',
     "logger": "",
@@ -79,6 +80,7 @@ def installer(root: Path, files: Mapping[str, str], guest: Guest) -> Installer:
     for folder in (
         "target/boot/xen",
         "target/etc/apt",
+        "target/etc/ssh",
         "target/etc/systemd/system",
         "target/var/tmp",
         "target/var/log",

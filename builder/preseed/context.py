@@ -19,7 +19,7 @@ NO_PASSWORD = Secret("*")
 
 @dataclass(frozen=True)
 class PreseedContext:
-    """Every name that a template may use: these fields, properties and `password`, no more."""
+    """Every name that a template may use: these fields, properties, `password` and `host_key`, no more."""
 
     guest: Guest
     mirror: MirrorAnswers
@@ -30,6 +30,15 @@ class PreseedContext:
         """The crypt hash of `root` or a user; NO_PASSWORD where the profile gives none. KeyError: not resolved."""
         path = "root.password" if account == "root" else f"users.{account}.password"
         return self.secrets[path] if path in self.guest.secrets() else NO_PASSWORD
+
+    def host_key(self, kind: str) -> tuple[Secret, ...]:
+        """The lines of the private SSH host key of this kind. KeyError: the profile has none, or it is not resolved."""
+        return tuple(map(Secret, self.secrets[f"ssh_host_keys.{kind}"].reveal().splitlines()))
+
+    @cached_property
+    def host_keys(self) -> tuple[str, ...]:
+        """The kinds of SSH host keys that the profile has."""
+        return tuple(self.guest.ssh_host_keys.sources)
 
     @cached_property
     def console(self) -> str:
@@ -98,7 +107,7 @@ def mounted_volumes(guest: Guest) -> tuple[Volume, ...]:
 def wanted_packages(guest: Guest) -> tuple[str, ...]:
     """The profile's packages, and those without which other fields of it would mean nothing."""
     needed = {
-        "openssh-server": bool(guest.login_keys),
+        "openssh-server": bool(guest.login_keys or guest.ssh_host_keys.sources),
         "sudo": any(user.sudo for user in guest.users),
         "xfsprogs": any(volume.filesystem == "xfs" for volume in mounted_volumes(guest)),
         "zstd": needs_hook(guest),

@@ -31,7 +31,7 @@ NAMES = tuple(
     sorted(
         {item.name for item in fields(PreseedContext)}
         | {name for name, value in vars(PreseedContext).items() if isinstance(value, cached_property)}
-        | {"password"}
+        | {"password", "host_key"}
     )
 )
 COLLECTED = ("early", "late", "file")

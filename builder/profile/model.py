@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from builder.profile import fields
 from builder.profile.base import Model, or_text
 from builder.profile.disks import Disk, Volume
+from builder.profile.host_keys import HostKeys, KeySource
 from builder.profile.nics import Nic
 from builder.secret import Secret
 from builder.units import Size
@@ -39,7 +40,7 @@ _UUIDS = UUID("6d7b6c30-6c1f-5c0e-9d6a-2b1f0a6f2f4e")  # a name space of domu's 
 # d-i shows lowmem/low at 512 MiB even at priority critical; measured on trixie under Xen 4.17.
 LEAST_INSTALL_MEMORY = Size.parse("768M")
 # Values of these keys are never repeated in a message, nor is what stands below them.
-UNSPOKEN = frozenset({"password", "hash", "value"})
+UNSPOKEN = frozenset({"password", "hash", "value", "ssh_host_keys"})
 
 
 def _parse_hash(value: Any) -> Secret:
@@ -275,6 +276,7 @@ class Guest(Model):
     root: Root = Field(Root(), description="The account root")
     users: tuple[User, ...] = Field((), description="Logins in the installed system")
     ssh_keys: tuple[fields.SshKey, ...] = Field((), description="For root and for every user with sudo")
+    ssh_host_keys: HostKeys = Field(HostKeys(), description="Private SSH host keys that rebuilds keep")
     bootloader: Literal["auto", "pvgrub", "pygrub", "pvhgrub", "direct", "firmware"] = Field(
         "auto", description="How dom0 starts the installed guest"
     )
@@ -349,10 +351,17 @@ class Guest(Model):
         keys = {name: (*given, *(self.ssh_keys if name in shared else ())) for name, given in own.items()}
         return {name: tuple(dict.fromkeys(found)) for name, found in keys.items() if found}
 
-    def secrets(self) -> dict[str, SecretSource]:
+    def secrets(self) -> dict[str, SecretSource | KeySource]:
         """Every secret source, by the path of its field, as in `users.admin.password`."""
-        found = {f"users.{user.name}.password": user.password for user in self.users if user.password}
-        return found | ({"root.password": self.root.password} if self.root.password else {})
+        found: dict[str, SecretSource | KeySource] = {
+            f"users.{user.name}.password": user.password for user in self.users if user.password
+        }
+        found |= {"root.password": self.root.password} if self.root.password else {}
+        return found | self.host_key_sources()
+
+    def host_key_sources(self) -> dict[str, KeySource]:
+        """Those of the SSH host keys alone, as in `ssh_host_keys.ed25519`."""
+        return {f"ssh_host_keys.{kind}": source for kind, source in self.ssh_host_keys.sources.items()}
 
 
 def derived_uuid(guest: str) -> str:

@@ -294,8 +294,14 @@ def _own_volumes(guest: Guest) -> Iterator[tuple[str, str]]:
         yield f"volumes[{number}].name", f"{guest.volume_group}/{guest.volume_name(volume)}"
 
 
+def _host_keys(guest: Guest) -> Iterator[tuple[str, str]]:
+    for path, source in guest.host_key_sources().items():
+        yield path, f"of {source.described}"
+
+
 _CLAIMS: tuple[tuple[str, str, str, Callable[[Guest], Iterator[tuple[str, str]]]], ...] = (
     ("P202", "the MAC address", "give one of them another mac:", _macs),
     ("P203", "the address", "give one of them another address", _own_addresses),
     ("P204", "the volume", "give one of them another name", _own_volumes),
+    ("P207", "the SSH host key", "give each guest its own: domu hostkeys GUEST", _host_keys),
 )

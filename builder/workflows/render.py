@@ -106,8 +106,10 @@ def masked(guest: Guest) -> dict[str, Secret]:
 
 
 def stand_ins(guest: Guest) -> dict[str, Secret]:
-    """In place of every secret a crypt hash of the right form, which no password has."""
-    return dict.fromkeys(guest.secrets(), Secret(f"$y$j9T${'.' * 22}${'.' * 43}"))
+    """In place of every secret a crypt hash of the right form, which no password has; of a private key, words."""
+    keys = guest.host_key_sources()
+    hashed = Secret(f"$y$j9T${'.' * 22}${'.' * 43}")
+    return {path: Secret("a private key") if path in keys else hashed for path in guest.secrets()}
 
 
 def render(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 
 from builder.plan.verify.check import Difference, Runs, Wish, note, some, warn
 from builder.plan.verify.of_machine import facts_of
 from builder.preseed.context import wanted_packages
+from builder.profile.private_key import fingerprint_of
 from builder.xen.doctor.fact import UnclearError
 
 # Zones of one clock; Debian's tzdata made Etc/UTC of the others.
@@ -83,12 +82,6 @@ def compare_keys(wish: Wish, runs: Runs) -> Iterator[Difference]:
         if more := there - here:
             hint = "remove them there, or write them into ssh_keys"
             yield warn(f"{name} lets in SSH keys that are not in the profile: {some(more)}", hint)
-
-
-def fingerprint_of(public_key: str) -> str:
-    """As `ssh-keygen -l` prints it: SHA-256 of the key's blob, without padding."""
-    blob = base64.b64decode(public_key.split()[1] + "===")
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def compare_packages(wish: Wish, runs: Runs) -> Iterator[Difference]:

@@ -12,9 +12,13 @@ import pytest
 from builder.media.mirror import MirrorAnswers
 from builder.plan.watch import marker_line
 from builder.preseed.latecommands import Step, scripts
+from builder.preseed.render import render_preseed
 from builder.preseed.signals import FAILED, signal
-from tests.guests import FULL, HASH, KEY, MIRROR, guest, rendered, sample_guests
+from builder.secret import Secret
+from builder.workflows.render import context_of
+from tests.guests import FULL, HASH, KEY, MIRROR, guest, rendered, sample_guests, stock_templates
 from tests.installer import Installer, installer
+from tests.sshd import make_key
 
 LOG = "target/var/log/domu-late.log"
 
@@ -228,3 +232,43 @@ def test_a_cachers_url_gives_way_to_the_mirrors(tmp_path: Path) -> None:
     assert root.run("/domu/late.sh").returncode == 0, root.read(LOG)
     plain = "http://m.example.org"
     assert sources.read_text() == f"deb {plain}/debian trixie main\ndeb {plain}/debian-security trixie-security main\n"
+
+
+def test_host_keys_of_the_profile_take_the_place_of_all_others(tmp_path: Path) -> None:
+    def made(kind: str, folder: Path) -> tuple[str, str]:
+        make_key(folder / kind, kind)
+        return (folder / kind).read_text(), (folder / kind).with_suffix(".pub").read_text()
+
+    keys = {kind: made(kind, tmp_path) for kind in ("ed25519", "ecdsa")}
+    one = guest(ssh_host_keys={kind: {"env": kind.upper()} for kind in keys})
+    secrets = {f"ssh_host_keys.{kind}": Secret(private) for kind, (private, _public) in keys.items()}
+    files = render_preseed(context_of(one, secrets=secrets, mirror=MIRROR), stock_templates()).files
+    root = installer(tmp_path / "root", files, one)
+    for name in ("ssh_host_rsa_key", "ssh_host_rsa_key.pub", "ssh_host_ed25519_key", "sshd_config"):
+        (root.target / "etc/ssh" / name).write_text("by openssh-server")
+    done = root.run("/domu/late.sh")
+    assert (done.returncode, done.stderr) == (0, ""), root.read(LOG)
+    ssh = root.target / "etc/ssh"
+    assert {path.relative_to(ssh).as_posix(): path.stat().st_mode & 0o777 for path in ssh.rglob("*")} == {
+        "sshd_config": 0o644,
+        "sshd_config.d": 0o755,
+        "sshd_config.d/domu-host-keys.conf": 0o644,
+        **{f"ssh_host_{kind}_key": 0o600 for kind in keys},
+        **{f"ssh_host_{kind}_key.pub": 0o644 for kind in keys},
+    }
+    for kind, (private, public) in keys.items():
+        assert (ssh / f"ssh_host_{kind}_key").read_text() == private
+        assert (ssh / f"ssh_host_{kind}_key.pub").read_text().split()[:2] == public.split()[:2]
+    assert (ssh / "sshd_config.d/domu-host-keys.conf").read_text() == "".join(
+        f"HostKey /etc/ssh/ssh_host_{kind}_key\n" for kind in keys
+    )
+
+
+def test_a_host_key_that_is_none_leaves_those_of_openssh_server(tmp_path: Path) -> None:
+    one = guest(ssh_host_keys={"ed25519": {"env": "KEY"}})
+    files = {**rendered(one).files, "/domu/ssh-host-keys/ed25519": "-----BEGIN nothing\n"}
+    root = installer(tmp_path, files, one)
+    (root.target / "etc/ssh/ssh_host_rsa_key").write_text("by openssh-server")
+    assert root.run("/domu/late.sh").returncode == 1
+    assert "ssh-host-keys.installer failed" in root.read(LOG)
+    assert (root.target / "etc/ssh/ssh_host_rsa_key").exists()

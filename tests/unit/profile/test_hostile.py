@@ -55,6 +55,7 @@ FREE = {
     ("description",),
     ("users", 0, "full_name"),
     ("users", 0, "password", "command", 0),
+    ("ssh_host_keys", "rsa", "command", 0),
     ("early_commands", 0),
     ("late_commands", 0, "run"),
     ("ready", "command", 0),
@@ -106,9 +107,13 @@ def test_the_profile_used_here_has_every_field_of_the_model() -> None:
     }
     wanted = {(*path, name) for path, model in MODELS.items() for name in model.model_fields}
     # Each user of FULL gives the password another way, root gives one; recipe and partitions exclude each other, and so do
-        # a port and a command.
+    # a port and a command.
     wanted -= {("root", "password", name) for name in ("hash", "env", "command")}
     wanted -= {("users", "password", "file"), ("disk", "recipe"), ("ready", "port")}
+    kinds, ways = ("ed25519", "ecdsa", "rsa"), ("file", "env", "command")
+    wanted -= {
+        ("ssh_host_keys", kind, way) for kind, used in zip(kinds, ways, strict=True) for way in ways if way != used
+    }
     assert wanted - present == set()
 
 
