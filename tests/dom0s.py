@@ -93,6 +93,7 @@ if [ "$XEN_OVERRIDE_GRUB_DEFAULT" = "1" ]; then
 \tGRUB_DEFAULT=$(printf "%s, with Xen hypervisor" "$GRUB_DISTRIBUTOR GNU/Linux")
 fi
 """
+OS_RELEASE = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n'
 XENDOMAINS = """\
 LoadState=loaded
 ActiveState=active
@@ -226,6 +227,7 @@ def good_dom0(root: Path) -> MadeUp:
     made = MadeUp(root)
     made.write("/sys/hypervisor/type", "xen\n")
     made.write("/proc/xen/capabilities", "control_d\n")
+    made.write("/etc/os-release", OS_RELEASE)
     made.write("/boot/xen-4.17-amd64.gz")
     made.write("/boot/xen-4.17-amd64.config")
     made.write("/boot/grub/grub.cfg", WITH_XEN)
@@ -240,11 +242,11 @@ def good_dom0(root: Path) -> MadeUp:
     made.write("/var/log/xen/console/guest-web1.log", "hello\n")
     made.write("/etc/xen/web1.cfg", guest_config("web1"))
     made.link("/etc/xen/auto/010-web1.cfg", "/etc/xen/web1.cfg")
-    for script in ("vif-bridge", "vif-route"):
+    for script in ("vif-bridge", "vif-route", "vif-openvswitch"):
         made.write(f"/etc/xen/scripts/{script}", "#!/bin/sh\n")
     for image in ("grub-x86_64-xen.bin", "grub-i386-xen_pvh.bin"):
         made.write(f"/usr/lib/grub-xen/{image}")
-    for program in ("gpgv", "logrotate", "lvs", "nft", "ip", "ifconfig", "pygrub"):
+    for program in ("gpgv", "logrotate", "lvs", "nft", "ip", "ifconfig", "pygrub", "ovs-vsctl"):
         made.write(f"/usr/bin/{program}")
         (root / f"usr/bin/{program}").chmod(0o755)
     made.write(DEBIAN_KEYRING, keyring(archive_key("bookworm"), archive_key("trixie"), ends=NOW + timedelta(days=900)))

@@ -19,10 +19,10 @@ from builder.xen.consoles import CONSOLES
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Dom0Facts, Role, Space
 from builder.xen.doctor.needs import Needs
-from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS, ROUTED_PROGRAMS
+from builder.xen.doctor.of_archive import DOM0_PROGRAMS, PROGRAMS, ROUTED_PROGRAMS, SWITCH_PROGRAMS
 from builder.xen.doctor.of_network import BRIDGE_CALLS, FORWARD4, FORWARD6
 from builder.xen.doctor.of_storage import ROTATION
-from builder.xen.doctor.of_xen import XEN_CFG, XEN_DEFAULTS, XL_CONF
+from builder.xen.doctor.of_xen import OS_RELEASE, XEN_CFG, XEN_DEFAULTS, XL_CONF
 
 ROOT = Path("/")
 _SCRIPTS = ("/etc/xen/scripts/vif-bridge", "/etc/xen/scripts/vif-route", "/etc/xen/scripts/vif-openvswitch")
@@ -48,6 +48,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         grub_settings=xen.grub_settings(root),
         xen_settings=xen.settings(root, XEN_DEFAULTS),
         texts={path: text_or_none(root, path) for path in (XEN_DEFAULTS, XEN_CFG, ROTATION, *needs.network_files)},
+        release=xen.settings(root, OS_RELEASE),
         init_reads=xen.init_reads(root),
         xl_settings=xen.settings(root, XL_CONF).then(lambda found: found or {}),
         daemons=xen.daemons(root),
@@ -86,7 +87,7 @@ def _files(root: Path, needs: Needs) -> Mapping[str, Fact[bool]]:
     found = {
         path: is_there(root, path) for path in (*_SCRIPTS, *(link.target for link in plan_autostart(needs.guests)))
     }
-    programs = ("logrotate", *PROGRAMS, *DOM0_PROGRAMS, *ROUTED_PROGRAMS)
+    programs = ("logrotate", *PROGRAMS, *DOM0_PROGRAMS, *ROUTED_PROGRAMS, *SWITCH_PROGRAMS)
     return found | {name: archive.program(root, name) for name in programs}
 
 

@@ -207,6 +207,15 @@ CHECKS: tuple[Check, ...] = (
         only_dom0=True,
     ),
     Check(
+        "D123",
+        "release",
+        "`/etc/os-release`, `suite` in `dom0.yaml`",
+        "This dom0 is another Debian release than `dom0.yaml` says, or no Debian.",
+        "Write `suite: auto` in `dom0.yaml`, or the release that it is.",
+        of_xen.judge_release,
+        only_dom0=True,
+    ),
+    Check(
         "D130",
         "profiles",
         "the site's profiles",

@@ -135,6 +135,7 @@ class Dom0Facts:
     grub_settings: Fact[Mapping[str, str]] = _UNREAD
     xen_settings: Fact[Mapping[str, str] | None] = _UNREAD  # /etc/default/xen; None: there is no such file
     texts: Mapping[str, Fact[str | None]] = field(default_factory=dict)  # files that a fix may change
+    release: Fact[Mapping[str, str] | None] = _UNREAD  # os-release(5)
     init_reads: Fact[frozenset[str]] = _UNREAD  # variables that what starts xenconsoled looks at
     xl_settings: Fact[Mapping[str, str]] = _UNREAD  # /etc/xen/xl.conf
     daemons: Fact[Mapping[str, tuple[str, ...]]] = _UNREAD  # name -> argv of those that run

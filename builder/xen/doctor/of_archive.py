@@ -19,6 +19,7 @@ PROGRAMS: Mapping[str, str] = {"gpgv": "gpgv"}
 DOM0_PROGRAMS: Mapping[str, str] = {"lvs": "lvm2", "nft": "nftables", "ip": "iproute2"}
 # What vif-route of Xen 4.17 calls; xen-utils-common does not depend on it.
 ROUTED_PROGRAMS: Mapping[str, str] = {"ifconfig": "net-tools"}
+SWITCH_PROGRAMS: Mapping[str, str] = {"ovs-vsctl": "openvswitch-switch"}
 REPORT = "acng-report.html"
 _SOON = timedelta(days=60)
 _SKEW, _BAD_SKEW = 30.0, 3600.0  # seconds; beyond the second, signatures and Valid-Until are judged wrongly
@@ -177,6 +178,7 @@ def judge_programs(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     if isinstance(facts.role, Known) and facts.role.value.dom0:
         wanted |= DOM0_PROGRAMS
         wanted |= ROUTED_PROGRAMS if "routed" in needs.modes else {}
+        wanted |= SWITCH_PROGRAMS if needs.switches else {}
     missing = sorted({package for name, package in wanted.items() if not facts.has(name).get()})
     if missing:
         yield wrong(

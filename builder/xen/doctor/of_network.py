@@ -136,9 +136,9 @@ def judge_nftables(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
 
 def judge_scripts(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
     """Run by xl for each vif."""
-    wanted = {
-        "/etc/xen/scripts/vif-route" if mode == "routed" else "/etc/xen/scripts/vif-bridge" for mode in needs.modes
-    }
+    bridged = {"vif-openvswitch" if name in needs.switches else "vif-bridge" for name in needs.bridges}
+    routed = {"vif-route"} if "routed" in needs.modes else set()
+    wanted = {f"/etc/xen/scripts/{name}" for name in bridged | routed}
     missing = sorted(path for path in wanted if not facts.has(path).get())
     if missing:
         yield wrong(f"missing: {', '.join(missing)}", "apt-get install --reinstall xen-utils-common")

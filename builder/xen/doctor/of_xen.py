@@ -18,6 +18,7 @@ from builder.xen.doctor.shellvars import set_variable
 XEN_DEFAULTS = "/etc/default/xen"
 XEN_CFG = "/etc/default/grub.d/xen.cfg"
 XL_CONF = "/etc/xen/xl.conf"
+OS_RELEASE = "/etc/os-release"
 
 
 def judge_role(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:
@@ -131,6 +132,22 @@ def judge_versions(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
 
 def _number(release: str) -> tuple[int, ...]:
     return tuple(int(part) for part in release.split(".") if part.isdecimal())
+
+
+def judge_release(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
+    """os-release(5) names the release; what guests can be started by is worked out from dom0.yaml's word for it."""
+    seen = facts.release.get()
+    codename = (seen or {}).get("VERSION_CODENAME", "")
+    if seen is None or not codename:
+        yield unknown(f"{OS_RELEASE} names no release" if seen else f"there is no {OS_RELEASE}")
+        return
+    name = seen.get("PRETTY_NAME", codename)
+    if seen.get("ID") != "debian":
+        yield warn(f"this is {name}, no Debian: what domu says of packages and files may not fit")
+    elif needs.dom0.suite not in {"auto", codename}:
+        yield warn(f"this is {name}, and dom0.yaml says {needs.dom0.suite}", "editor profiles/dom0.yaml   # suite:")
+    else:
+        yield ok(f"this is {name}")
 
 
 def judge_daemons(facts: Dom0Facts, _needs: Needs) -> Iterator[Diagnosis]:

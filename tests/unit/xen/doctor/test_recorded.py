@@ -16,14 +16,14 @@ from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Known
 from builder.xen.doctor.facts import Cacher, Skew
 from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs, needs_of
-from tests.dom0s import NOW, MadeUp, archive_key, keyring
+from tests.dom0s import NOW, OS_RELEASE, MadeUp, archive_key, keyring
 from tests.guests import SMALL
 
 DATA = Path(__file__).parents[3] / "data/dom0"
 
 
 def recorded(root: Path) -> MadeUp:
-    """The dom0 as it was, but for the keyring and the room on its disk."""
+    """The dom0 as it was, but for the keyring and the room on its disk; os-release is that of every Debian 12."""
     data = json.loads((DATA / "bookworm.json").read_text())
     made = MadeUp(root)
     for path, content in data["files"].items():
@@ -37,6 +37,7 @@ def recorded(root: Path) -> MadeUp:
     for command, (status, out, err) in data["outputs"].items():
         made.says(command, out, status=status, err=err)
     made.room()
+    made.write("/etc/os-release", OS_RELEASE)
     made.write(DEBIAN_KEYRING, keyring(archive_key("trixie"), ends=NOW + timedelta(days=900)))
     return made
 
