@@ -56,6 +56,9 @@ class Estimate:
         return max(first - elapsed, 0.0) + sum(others)
 
 
+NO_ESTIMATE = Estimate(())
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What steps took before: guest -> kind of step -> seconds, the latest first.

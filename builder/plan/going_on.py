@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from builder.findings import Finding
-from builder.plan.journal import Run
+from builder.plan.journal import Run, Started
 from builder.plan.rebuild import Build
 from builder.plan.steps import Install, Step
 from builder.profile.model import Guest
@@ -45,12 +45,13 @@ def choose(guest: str, runs: Sequence[Run], build: Build | None, *, anew: bool =
     """Whether the last run on a guest is gone on with.
 
     One that was cut off is, with what it began with or not at all. One that failed is where the installation or a
-    later step failed and nothing was changed since; else all is planned again, for then nothing is lost.
+    later step failed and nothing was changed since. Else all is planned again, for then nothing is lost; so it is where
+    no step was begun.
     """
     last = runs[-1] if runs else None
     if last is None or last.state in {"done", "given up"}:
         return Begin()
-    if anew:
+    if anew or (last.state == "unfinished" and not any(isinstance(one, Started) for one in last.records)):
         return Begin(gives_up=last)
     same = build is not None and not build.stale and build.key == last.begun.key
     if last.state == "failed":
@@ -62,9 +63,12 @@ def choose(guest: str, runs: Sequence[Run], build: Build | None, *, anew: bool =
     return GoOn(last)
 
 
-def run_name(now: datetime, taken: Collection[str]) -> str:
-    """A name for a new run, by the date: 20261123T034500Z, with a number behind it where that is taken."""
-    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+def run_name(now: datetime, taken: Collection[str], family: str = "") -> str:
+    """A name for a new run, by the date: 20261123T034500Z, with a number behind it where that is taken.
+
+    `family`: another first part instead of the date.
+    """
+    name = family or f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
     return next(one for one in names if one not in taken)
 

@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from builder.findings import Finding, Findings, Severity
 from builder.plan.domains import Stop, disks_of, own_domain, used_by_others
 from builder.plan.estimate import NO_HISTORY, Estimate, History
-from builder.plan.schedule import Schedule, make_schedule, without_room
+from builder.plan.schedule import Schedule, free_of, make_schedule, takes_of, without_room
 from builder.plan.steps import SSH, ChangeVolume, Install, PlaceFiles, RunHook, Start, Step, Wait
 from builder.profile.model import Guest
 from builder.profile.nics import Static4
@@ -23,6 +23,7 @@ from builder.storage.storage_plan import Destroyed, StoragePlan, plan_storage
 from builder.storage.wishes import VolumeWish
 from builder.units import Size
 from builder.xen.config import folder_of, install_config_path, run_config_path
+from builder.xen.consoles import USUAL, Keeping, check_keeping
 from builder.xen.readings import Domain, XenInfo
 
 
@@ -59,7 +60,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Dom0:
-    """What dom0 is like before anything is touched; `places` by guest. `installs_at_once` is what its site allows."""
+    """What dom0 is like before anything is touched; `places` by guest. `installs_at_once` is what its site allows.
+
+    `keeping` tells where guests' consoles are kept, by which installations are watched.
+    """
 
     domains: tuple[Domain, ...]
     info: XenInfo
@@ -67,6 +71,7 @@ class Dom0:
     interfaces: frozenset[str]
     places: Mapping[str, Place]
     installs_at_once: int = 1
+    keeping: Keeping = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ def plan_rebuild(candidates: Sequence[Candidate], dom0: Dom0, history: History =
     for candidate in ordered:
         findings.extend(_build(candidate))
         findings.extend(_network(candidate, dom0))
+        findings.extend(check_keeping(dom0.keeping, candidate.guest.name))
         own = own_domain(candidate.guest, dom0.domains, findings)
         if own:
             stops[candidate.guest.name] = own
@@ -180,14 +186,13 @@ def _is_placed(build: Build, place: Place) -> bool:
 
 
 def _schedule(ordered: Sequence[Candidate], dom0: Dom0, storage: StoragePlan) -> Schedule:
-    uses = {
-        one.guest.name: measure_groups(
-            dom0.storage, [decision for decision in storage.decisions if decision.wish.guest == one.guest.name]
-        )
-        for one in ordered
-    }
-    guests = [one.guest for one in ordered]
-    return make_schedule(guests, dom0.domains, dom0.info.unclaimed, uses, dom0.installs_at_once)
+    takes = {}
+    for guest in (one.guest for one in ordered):
+        decisions = [decision for decision in storage.decisions if decision.wish.guest == guest.name]
+        uses = measure_groups(dom0.storage, decisions)
+        takes[guest.name] = takes_of(guest, (guest.memory_for_install, guest.memory), dom0.domains, uses)
+    free = free_of(dom0.info.unclaimed, dom0.storage.groups)
+    return make_schedule([one.guest for one in ordered], takes, free, dom0.installs_at_once)
 
 
 def _steps(candidate: Candidate, dom0: Dom0, stop: Stop | None, storage: StoragePlan) -> Iterator[Step]:

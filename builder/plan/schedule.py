@@ -12,6 +12,7 @@ from typing import Literal
 
 from builder.findings import Finding
 from builder.profile.model import Guest
+from builder.storage.facts import VolumeGroup
 from builder.storage.room import GroupUse
 from builder.units import Size
 from builder.xen.memory import memory_needed
@@ -77,33 +78,28 @@ class Schedule:
 
 
 def make_schedule(
-    guests: Iterable[Guest],
-    domains: Sequence[Domain],
-    free: Size,
-    groups: Mapping[str, Sequence[GroupUse]],
-    at_once: int = 1,
+    guests: Iterable[Guest], takes: Mapping[str, Mapping[str, Take]], free: Mapping[str, int], at_once: int = 1
 ) -> Schedule:
-    """For guests in order, with `free` memory; `groups`: for each guest, what it alone does to volume groups.
-
-    What guests start after outside of the run is as it is, and nobody waits for it.
-    """
+    """For guests in order, with what each takes. What they start after outside of the run is as it is."""
     ordered = tuple(guests)
     run = frozenset(guest.name for guest in ordered)
-    turns = []
-    there = {MEMORY: free.bytes}
-    for guest in ordered:
-        takes = {MEMORY: _memory(guest, domains)}
-        for use in groups[guest.name]:
-            takes[use.name] = Take(use.free - use.least, use.free - use.after)
-            there[use.name] = use.free
-        turns.append(Turn(guest.name, run.intersection(guest.start_after), takes))
-    return Schedule(tuple(turns), there, at_once)
+    turns = tuple(Turn(guest.name, run.intersection(guest.start_after), takes[guest.name]) for guest in ordered)
+    return Schedule(turns, free, at_once)
 
 
-def _memory(guest: Guest, domains: Sequence[Domain]) -> Take:
+def takes_of(
+    guest: Guest, sizes: Iterable[Size], domains: Iterable[Domain], uses: Iterable[GroupUse]
+) -> dict[str, Take]:
+    """What a guest takes: `sizes` of the domains that are made for it, `uses` of the volume groups by it alone."""
     held = sum(domain.memory.bytes for domain in domains if domain.uuid == guest.domain_uuid)
-    most = memory_needed(guest, max(guest.memory_for_install, guest.memory)).bytes
-    return Take(most - held, memory_needed(guest, guest.memory).bytes - held)
+    needs = [memory_needed(guest, size).bytes - held for size in sizes]
+    memory = Take(max(needs), needs[-1]) if needs else Take(0, 0)
+    return {MEMORY: memory} | {use.name: Take(use.free - use.least, use.free - use.after) for use in uses}
+
+
+def free_of(memory: Size, groups: Iterable[VolumeGroup]) -> dict[str, int]:
+    """What is nobody's before a run."""
+    return {MEMORY: memory.bytes} | {group.name: group.free for group in groups}
 
 
 def begin_now(schedule: Schedule, states: Mapping[str, State]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from builder.findings import Finding
@@ -59,16 +59,19 @@ def measure_groups(facts: StorageFacts, decisions: Sequence[Decision]) -> tuple[
     """Every group that is wished in, with the steps taken in their order."""
     uses = []
     for name in sorted({decision.wish.group for decision in decisions}):
-        group = facts.group(name)
-        if group is None:
-            continue
-        free = least = group.free
-        for decision in decisions:
-            for step in decision.steps if decision.wish.group == name else ():
-                free -= _taken(step, decision.found, group)
-                least = min(least, free)
-        uses.append(GroupUse(name, group.extent, group.extents, group.free, free, least))
+        own = [decision for decision in decisions if decision.wish.group == name]
+        if group := facts.group(name):
+            uses.append(measure_steps(group, [(step, decision.found) for decision in own for step in decision.steps]))
     return tuple(uses)
+
+
+def measure_steps(group: VolumeGroup, steps: Iterable[tuple[Step, LogicalVolume | None]]) -> GroupUse:
+    """The group with these steps taken in their order, each with the volume that it is for, if there is one."""
+    free = least = group.free
+    for step, found in steps:
+        free -= _taken(step, found, group)
+        least = min(least, free)
+    return GroupUse(group.name, group.extent, group.extents, group.free, free, least)
 
 
 def _taken(step: Step, found: LogicalVolume | None, group: VolumeGroup) -> int:

@@ -21,6 +21,9 @@ class Keeping:
     usual: ClassVar[str] = CONSOLES
 
 
+USUAL = Keeping(CONSOLES)
+
+
 def logs_guests(words: Sequence[str]) -> bool:
     """Whether xenconsoled with these arguments keeps guests' consoles (tools/console/daemon/main.c)."""
     pairs = [*words, ""]

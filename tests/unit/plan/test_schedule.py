@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.plan.schedule import MEMORY, Schedule, State, Take, Turn, begin_now, in_vain, make_schedule, without_room
+from builder.plan.schedule import (
+    MEMORY,
+    Schedule,
+    State,
+    Take,
+    Turn,
+    begin_now,
+    in_vain,
+    make_schedule,
+    takes_of,
+    without_room,
+)
 from builder.storage.room import GroupUse
 from builder.units import Size
 from builder.xen.readings import Domain, DomainState
@@ -148,16 +159,25 @@ def test_a_schedule_counts_what_libxl_asks_for_and_what_own_domains_hold() -> No
     own = Domain("web1", 3, Size(GIB), 1, DomainState(blocked=True), 1.0, web1.domain_uuid)
     stranger = Domain("db1", 4, Size(GIB), 1, DomainState(blocked=True), 1.0, "3f0a3c5e-1111-4222-8333-0123456789ab")
     use = GroupUse("vg0", Size(4 << 20), 2000, free=500, after=400, least=100)
-    plan = make_schedule([db1, web1], [own, stranger], Size(GIB), {"db1": [], "web1": [use]}, 2)
+    domains = [own, stranger]
+    takes = {
+        "db1": takes_of(db1, (db1.memory_for_install, db1.memory), domains, []),
+        "web1": takes_of(web1, (web1.memory_for_install, web1.memory), domains, [use]),
+    }
+    free = {MEMORY: GIB, "vg0": 500}
     mebibyte = 1 << 20
-    assert plan == Schedule(
+    assert make_schedule([db1, web1], takes, free, 2) == Schedule(
         (
             Turn("db1", frozenset(), {MEMORY: Take(1026 * mebibyte, 1026 * mebibyte)}),
             Turn("web1", frozenset({"db1"}), {MEMORY: Take(1026 * mebibyte, 2 * mebibyte), "vg0": Take(400, 100)}),
         ),
-        {MEMORY: GIB, "vg0": 500},
+        free,
         2,
     )
+
+
+def test_a_guest_that_only_has_to_answer_takes_nothing() -> None:
+    assert takes_of(guest(), (), [], []) == {MEMORY: Take(0, 0)}
 
 
 @st.composite
