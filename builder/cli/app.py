@@ -49,6 +49,8 @@ COMMANDS = (
     "network_show",
     "plan",
     "rebuild",
+    "remove",
+    "report",
     "verify",
     "drift",
     "doctor",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from builder.plan.journal import Run
 from builder.plan.remove import RemovePlan
-from builder.plan.steps import commands_of, describe
+from builder.plan.steps import commands_of, describe, title
 from builder.report.findings import finding_data
 
 
@@ -46,3 +48,12 @@ def remove_data(plan: RemovePlan) -> Mapping[str, Any]:
         "left": [{"volume": one.path, "size_bytes": one.size.bytes, "why": one.why} for one in plan.left],
         "findings": [finding_data(finding) for finding in plan.findings],
     }
+
+
+def removed_text(run: Run, folder: Path, message: str, hint: str) -> str:
+    """How it ended; where it did not, what to do."""
+    guest = run.begun.guest
+    if run.state == "done":
+        return f"{guest}: removed. Its profile stays, and the journal of its runs: {folder.parent}"
+    lines = [f"{guest}: {run.state} at: {title(run.begun.steps[run.next_step])}", f"  {message}"]
+    return "\n".join([*lines, f"  next: {hint}" if hint else "  next: the same command goes on with what is left"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from builder.errors import BuilderError, RefusalError
 from builder.host.clock import StopRequestError
@@ -15,6 +16,7 @@ from builder.host.rebuild.files import place_files
 from builder.host.rebuild.hook import run_hook
 from builder.host.rebuild.journal import GuestJournal
 from builder.host.rebuild.tail import Tail, console_log, size_of
+from builder.host.remove import remove_files, remove_link
 from builder.plan.going_on import TROUBLE, way_to_start
 from builder.plan.journal import Done, Ended, Failed, Run, Started, Stopped
 from builder.plan.steps import (
@@ -23,6 +25,8 @@ from builder.plan.steps import (
     DestroyDomain,
     Install,
     PlaceFiles,
+    RemoveFiles,
+    RemoveLink,
     RunHook,
     Start,
     Step,
@@ -51,10 +55,10 @@ class GuestEnd:
     hint: str = ""
 
 
-def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Bench) -> GuestEnd:
+def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Bench, *, end: str = "ready") -> GuestEnd:
     """Carry out what is left of the run, which the journal has. A failure or a stop is written down and returned.
 
-    Raises BuilderError when the journal cannot be written.
+    `end`: what the guest is then, in a word. Raises BuilderError when the journal cannot be written.
     """
     book = Book(journal, run, bench.clock)
     steps = _Steps(subject, book, bench)
@@ -75,7 +79,7 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
             return GuestEnd(book.run, book.folder, _told(error), error.hint)
         book.write(Done(book.number, bench.clock.now()))
     book.write(Ended(bench.clock.now(), "done"))
-    bench.progress.ended(guest, "ready", ready=True)
+    bench.progress.ended(guest, end, ready=True)
     return GuestEnd(book.run, book.folder)
 
 
@@ -122,8 +126,14 @@ class _Steps:
                 self._wait(step)
             case RunHook():
                 self._run_hook(step)
+            case RemoveLink():
+                self.book.start()
+                remove_link(self.bench.root, step.path, step.target)
+            case RemoveFiles():
+                self.book.start()
+                remove_files(self.bench.root, step.folder, step.names)
             case _:
-                raise StepError(f"no part of a rebuild: {title(step)}")
+                assert_never(step)
 
     def _change_volume(self, step: ChangeVolume) -> None:
         """As planned; or what is left of it, once more while a program of the run before may still be at it."""

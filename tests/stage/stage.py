@@ -218,7 +218,7 @@ class Stage:
         return found
 
 
-_TAKES_ROOT = ("rebuild",)
+_TAKES_ROOT = ("rebuild", "remove", "report")
 
 
 def _lay_programs(folder: Path) -> None:
