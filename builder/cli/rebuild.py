@@ -13,6 +13,8 @@ import typer
 from builder.cli.app import FINDINGS, FINE, INTERRUPTED, USAGE, app, site_of
 
 if TYPE_CHECKING:
+    from builder.host.clock import Clock
+    from builder.host.site import Site
     from builder.workflows.rebuild import Proposal
 
 
@@ -36,34 +38,51 @@ def rebuild(
 
     Shows the plan and asks once for the names of the guests. What was cut off is gone on with by the same command.
     """
-    from builder.host.clock import Clock
-    from builder.host.run import run_apart
-    from builder.report.findings import findings_text, wants_colour
-    from builder.report.plan import plan_data
-    from builder.report.rebuild import end_data, end_text
-    from builder.report.stages import stages_on
-    from builder.workflows.bench import Bench
-    from builder.workflows.rebuild import RebuildOrder, propose
-    from builder.workflows.rebuild import rebuild as rebuild_guests
+    from builder.host.clock import Clock, heeding_signals
 
     if bool(guests) == every:
         typer.echo("Name guests, or say --all.", err=True)
         return USAGE
-    site = site_of(context)
-    proposal = propose(site, RebuildOrder(tuple(guests or ()), anew=anew), environment=os.environ, root=root)
-    if not json:
-        typer.echo(_proposal_text(proposal))
-    if dry_run or proposal.refused:
-        found = [*proposal.plan.findings, *proposal.findings]
-        if json:
-            typer.echo(json_text.dumps({**plan_data(proposal.plan), "ok": not proposal.refused}, indent=2))
-        elif found:
-            typer.echo(findings_text(found, colour=wants_colour(sys.stderr)), err=True)
-        return FINDINGS if proposal.refused else FINE
-    confirmed = yes if yes is not None or json else _ask(proposal)
+    clock = Clock()
+    with heeding_signals(clock):
+        site = site_of(context)
+        proposal = _propose(site, guests or [], root, anew=anew)
+        if not json:
+            typer.echo(_proposal_text(proposal))
+        if dry_run or proposal.refused:
+            return _show(proposal, json=json)
+        confirmed = yes if yes is not None or json else _ask(proposal)
+        return _rebuild(site, proposal, confirmed or [], root, clock, json=json)
+
+
+def _propose(site: Site, guests: list[str], root: Path, *, anew: bool) -> Proposal:
+    from builder.workflows.rebuild import RebuildOrder, propose
+
+    return propose(site, RebuildOrder(tuple(guests), anew=anew), environment=os.environ, root=root)
+
+
+def _show(proposal: Proposal, *, json: bool) -> int:
+    """What there is to say when nothing is done."""
+    from builder.report.findings import findings_text, wants_colour
+    from builder.report.rebuild import proposal_data
+
+    if json:
+        data = proposal_data(proposal.plan, proposal.going_on, proposal.findings)
+        typer.echo(json_text.dumps(data, indent=2))
+    elif found := [*proposal.plan.findings, *proposal.findings]:
+        typer.echo(findings_text(found, colour=wants_colour(sys.stderr)), err=True)
+    return FINDINGS if proposal.refused else FINE
+
+
+def _rebuild(site: Site, proposal: Proposal, confirmed: list[str], root: Path, clock: Clock, *, json: bool) -> int:
+    from builder.host.run import run_apart
+    from builder.report.rebuild import end_data, end_text
+    from builder.report.stages import stages_on
+    from builder.workflows.bench import Bench
+    from builder.workflows.rebuild import rebuild as rebuild_guests
+
     with stages_on() as stages:
-        bench = Bench(run_apart, root, site.root.resolve(), Clock(), stages)
-        end = rebuild_guests(site, proposal, confirmed or [], bench)
+        end = rebuild_guests(site, proposal, confirmed, Bench(run_apart, root, site.root.resolve(), clock, stages))
     if json:
         data = [end_data(one.run, one.folder, one.message, one.hint) for one in end.guests]
         typer.echo(json_text.dumps({"ok": end.ok, "stopped": end.stopped, "guests": data}, indent=2))

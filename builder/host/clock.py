@@ -26,9 +26,10 @@ class StopRequestError(BuilderError):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One for all threads of a run; `stop` is set when it is to end."""
+    """One for all threads of a run; `stop` is set when it is to end, `working` once steps are being carried out."""
 
     stop: Event = field(default_factory=Event)
+    working: Event = field(default_factory=Event)
 
     def now(self) -> datetime:
         """The date, for what is written down."""
@@ -54,13 +55,14 @@ class Clock:
 
 @contextmanager
 def heeding_signals(clock: Clock) -> Iterator[None]:
-    """Meanwhile, let signals that end a program end the run of this clock; a second one ends the program at once.
+    """Meanwhile, let signals that end a program end the run of this clock.
 
-    For the main thread only, as Python has it.
+    A second one, and one while nothing is carried out yet, raises KeyboardInterrupt. For the main thread only, as
+    Python has it.
     """
 
     def heed(_number: int, _frame: FrameType | None) -> None:
-        if clock.stop.is_set():
+        if clock.stop.is_set() or not clock.working.is_set():
             raise KeyboardInterrupt
         clock.stop.set()
 

@@ -49,6 +49,12 @@ def end_of(path: Path) -> Place:
     return Place(found.st_ino, found.st_size)
 
 
+def read_from(path: Path, place: Place) -> str:
+    """All that was said since."""
+    with Tail(path, place) as tail:
+        return tail.read()
+
+
 class Tail:
     """Reads a console's log from a place on, as it grows, through rotation (by renaming) and truncation.
 

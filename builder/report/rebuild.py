@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from builder.findings import Finding
 from builder.plan.journal import Run
+from builder.plan.rebuild import RebuildPlan
 from builder.plan.steps import describe, title
+from builder.report.findings import finding_data
+from builder.report.plan import plan_data
 
 
 def going_on_text(runs: Iterable[Run]) -> str:
@@ -20,6 +24,25 @@ def _going_on(run: Run) -> Iterator[str]:
     yield f"{run.begun.guest}: run {run.id} goes on at step {run.next_step + 1} of {len(steps)}:"
     for step in steps[run.next_step :]:
         yield f"   - {describe(step)}"
+
+
+def proposal_data(plan: RebuildPlan, runs: Iterable[Run], findings: Sequence[Finding]) -> Mapping[str, Any]:
+    """What would be done, for `--json`."""
+    data = plan_data(plan)
+    return {
+        **data,
+        "ok": data["ok"] and not findings,
+        "going_on": [
+            {
+                "guest": run.begun.guest,
+                "run": run.id,
+                "step": run.next_step + 1,
+                "steps": [{"what": describe(step)} for step in run.begun.steps[run.next_step :]],
+            }
+            for run in runs
+        ],
+        "findings": [*data["findings"], *map(finding_data, findings)],
+    }
 
 
 def end_text(run: Run, folder: Path, message: str, hint: str) -> str:

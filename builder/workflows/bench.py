@@ -8,21 +8,25 @@ from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.host.clock import Clock
+from builder.host.console import Place, console_log
 from builder.host.rebuild.journal import GuestJournal
 from builder.host.run import Runner, run_apart
+from builder.plan.estimate import NO_ESTIMATE, Estimate
 from builder.plan.going_on import TROUBLE
 from builder.plan.journal import Note, Record, Run, Started, record_line
 from builder.plan.steps import Step
 from builder.preseed.catalogue import Catalogue
 from builder.profile.model import Guest
 from builder.progress import Silence, Stages
+from builder.xen.consoles import CONSOLES
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """The machine that a run is carried out on: its programs, its files below `root`, its clock; and who listens.
 
-    `home` is the folder that programs of a profile are looked for in when they are named by a relative path.
+    `home` is the folder that programs of a profile are looked for in when they are named by a relative path, `consoles`
+    where xenconsoled keeps what guests say.
     """
 
     runner: Runner = run_apart
@@ -30,16 +34,25 @@ class Bench:
     home: Path = Path("/")
     clock: Clock = field(default_factory=Clock)
     progress: Stages = field(default_factory=Silence)
+    consoles: str = CONSOLES
+
+    def console_of(self, guest: str) -> Path:
+        """The log of this guest's console."""
+        return console_log(self.root, guest, self.consoles)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A guest of a run: where it is built, of which files (name -> SHA-256), and what its installer may ask."""
+    """A guest of a run: where it is built, of which files (name -> SHA-256), and what its installer may ask.
+
+    `estimate`: how long the run's steps took before.
+    """
 
     guest: Guest
     build: Path
     digests: Mapping[str, str]
     catalogue: Catalogue
+    estimate: Estimate = NO_ESTIMATE
 
 
 class StepError(BuilderError):
@@ -67,6 +80,12 @@ class Book:
         return self.run.begun.steps[self.number]
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the attempt at it was begun that nobody knows the end of; 0 where there is none."""
+        doubt = self.run.in_doubt
+        return (self._clock.now() - doubt.at).total_seconds() if doubt else 0.0
+
+    @property
     def folder(self) -> Path:
         """What is kept of this run."""
         return self.journal.run_folder(self.run.id)
@@ -80,3 +99,14 @@ class Book:
     def start(self, *, attempt: int = 1, note: Note | None = None) -> None:
         """The next step is about to be carried out."""
         self.write(Started(self.number, self._clock.now(), attempt, note or {}))
+
+
+def note_of(place: Place) -> Note:
+    """A place in a console's log, for a record."""
+    return {"inode": place.inode, "offset": place.offset}
+
+
+def place_in(note: Note) -> Place:
+    """The place that a record has; the log's begin where it has none."""
+    inode, offset = note.get("inode", 0), note.get("offset", 0)
+    return Place(inode, offset) if isinstance(inode, int) and isinstance(offset, int) else Place(0, 0)

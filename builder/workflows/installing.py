@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from builder.errors import BuilderError
+from builder.host.console import Tail, end_of, read_from
 from builder.host.files import write_atomic
 from builder.host.rebuild.domains import create_domain, destroy_domain
-from builder.host.rebuild.tail import Tail, console_log, size_of
 from builder.host.run import Runner
 from builder.host.xl import ask, list_domains
 from builder.plan.going_on import TROUBLE, may_try_again, pause_before, way_to_install
 from builder.plan.journal import Failed
 from builder.plan.steps import Install, span
 from builder.plan.watch import InstallWatch, Verdict, installer_domain, kept_logs
-from builder.workflows.bench import Bench, Book, StepError, Subject
+from builder.workflows.bench import Bench, Book, StepError, Subject, note_of, place_in
 from builder.xen.readings import Domain, read_domains
 
 # Seconds. Between two looks at the console, and at xl; how long xl may take to make a domain, and be mute.
@@ -24,11 +24,10 @@ class Installation:
 
     def __init__(self, step: Install, subject: Subject, book: Book, bench: Bench) -> None:
         self.step, self.subject, self.book, self.bench = step, subject, book, bench
-        self.log = console_log(bench.root, step.guest)
+        self.log = bench.console_of(step.guest)
         started = book.run.started
         self.attempt = started.attempt if started else 1
-        offset = started.note.get("offset", 0) if started else 0
-        self.offset = offset if isinstance(offset, int) else 0
+        self.place = place_in(started.note if started else {})
 
     def carry_out(self) -> None:
         """To its end. StepError when it failed for good, BuilderError when xl does; then the domain stays as it is."""
@@ -74,8 +73,8 @@ class Installation:
         """Away with what an earlier attempt left, then a new domain."""
         if way_to_install(self.subject.guest, self._domain(), begun=False) == "destroy":
             self._destroy()
-        self.offset = size_of(self.log)
-        self.book.start(attempt=self.attempt, note={"offset": self.offset})
+        self.place = end_of(self.log)
+        self.book.start(attempt=self.attempt, note=note_of(self.place))
         self.bench.progress.stage(self.step.guest, "start the installer", 0)
         create_domain(self.bench.runner, self.step.config)
 
@@ -92,11 +91,11 @@ class Installation:
                 self._destroy()
                 return None
             self.bench.clock.pause(_CONSOLE)
-        self.book.start(attempt=self.attempt, note={"offset": self.offset})
+        self.book.start(attempt=self.attempt, note=note_of(self.place))
         if way == "watch":
             self.bench.progress.say(f"{self.step.guest}: going on with the installation that was begun")
             return self._watch()
-        if _finished(self._new_watch(), Tail(self.log, self.offset).read()):
+        if _finished(self._new_watch(), read_from(self.log, self.place)):
             return Verdict("finished", "it was complete")
         self._destroy()
         return None
@@ -106,7 +105,11 @@ class Installation:
 
     def _watch(self) -> Verdict:
         """Follow the console until there is a verdict."""
-        clock, watch, tail = self.bench.clock, self._new_watch(), Tail(self.log, self.offset)
+        with Tail(self.log, self.place) as tail:
+            return self._follow(tail)
+
+    def _follow(self, tail: Tail) -> Verdict:
+        clock, watch = self.bench.clock, self._new_watch()
         begun = heard = looked = clock.seconds()
         domain = self._domain()
         while True:
@@ -124,14 +127,13 @@ class Installation:
                 return verdict
             if now - begun > self.step.limit:
                 message = f"it was not complete after {span(self.step.limit)}: {watch.stage.title}"
-                return Verdict("stuck", message, "look at its console: xl console")
+                return Verdict("stuck", message, f"look at its console: xl console -t pv {self.step.guest}")
             self.bench.progress.stage(self.step.guest, watch.stage.title, watch.stage.overall)
             clock.pause(_CONSOLE)
 
     def _keep_logs(self) -> None:
         """The console of all attempts, and the installer's logs that came with it."""
-        first = self.book.run.first_note(self.book.number).get("offset", self.offset)
-        console = Tail(self.log, first if isinstance(first, int) else 0).read()
+        console = read_from(self.log, place_in(self.book.run.first_note(self.book.number)))
         for name, text in {"console": console, **kept_logs(console)}.items():
             write_atomic(self.book.folder / f"{name}.txt", text.encode(errors="replace"), mode=0o600)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding, Findings, Severity
+from builder.host.console import read_keeping
 from builder.host.digests import file_digest
 from builder.host.dom0.network import links
 from builder.host.dom0.reading import below
@@ -112,6 +113,7 @@ def _dom0(candidates: Sequence[Candidate], storage: StorageFacts, runner: Runner
         storage=storage,
         interfaces=frozenset(_known(links(root), "dom0's interfaces").keys()),
         places={one.guest.name: _place(one, runner, root) for one in candidates},
+        keeping=read_keeping(root),
     )
 
 

@@ -1,26 +1,28 @@
-"""`domu rebuild`: look at everything, propose, and carry out what was agreed to, one guest after the other."""
+"""`domu rebuild`: look at everything, propose, and carry out what was agreed to, for several guests at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding, Findings
-from builder.host.clock import heeding_signals
 from builder.host.rebuild.journal import GuestJournal, open_journal
 from builder.host.run import Runner, run
 from builder.host.site import Site
 from builder.plan.going_on import Begin, Choice, GoOn, choose, run_name
-from builder.plan.journal import Begun, Ended, Run, parse_journal, record_line
-from builder.plan.rebuild import Candidate, RebuildPlan
-from builder.plan.steps import Step
+from builder.plan.journal import Begun, Ended, Run, Stopped, parse_journal, record_line
+from builder.plan.rebuild import Candidate, RebuildPlan, in_order
+from builder.plan.schedule import Schedule, without_room
+from builder.plan.several import done_before, family_for, schedule_all
 from builder.workflows.bench import Bench, Subject
 from builder.workflows.look_up import look_up
 from builder.workflows.plan import Survey, survey
 from builder.workflows.rebuild_guest import GuestEnd, rebuild_guest
+from builder.workflows.turns import Ends, take_turns
+from builder.xen.consoles import check_keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,15 @@ class RebuildOrder:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a run would do: `plan` for guests that are begun with, `going_on` the runs that are gone on with."""
+    """What a run would do: `plan` for guests that are begun with, `choices` for these and for those it goes on with.
+
+    `done`: guests that an earlier run of the same command made ready, with their runs. `schedule`: when who begins.
+    """
 
     plan: RebuildPlan
     choices: Mapping[str, Choice]
+    done: Mapping[str, Run]
+    schedule: Schedule
     findings: tuple[Finding, ...]
     survey: Survey
 
@@ -58,15 +65,16 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class RebuildEnd:
-    """How it ended for each guest, in order; guests that were not come to are not among them."""
+    """How it ended for each guest, in order; `skipped`: why guests were left as they are."""
 
     guests: tuple[GuestEnd, ...]
+    skipped: tuple[Finding, ...]
     stopped: bool
 
     @property
     def ok(self) -> bool:
         """All are done."""
-        return not self.stopped and all(one.run.state == "done" for one in self.guests)
+        return not self.stopped and not self.skipped and all(one.run.state == "done" for one in self.guests)
 
 
 def propose(
@@ -80,10 +88,18 @@ def propose(
     """Look, and decide; touches nothing. Errors as `survey` has them, BuilderError for a journal that is not ours."""
     found = survey(site, order.names, environment=environment, runner=runner, root=root)
     choices = {one.guest.name: _choice(one, found, order) for one in found.candidates}
+    done = {} if order.anew else done_before(found.candidates, choices, found.journals.runs)
+    choices = {name: choice for name, choice in choices.items() if name not in done}
     plan = found.plan([name for name, choice in choices.items() if isinstance(choice, Begin)])
+    going_on = {name: choice.run for name, choice in choices.items() if isinstance(choice, GoOn)}
+    schedule = schedule_all(in_order(found.candidates), plan.schedule, going_on, found.dom0)
     findings = Findings()
     findings.extend(choice for choice in choices.values() if isinstance(choice, Finding))
-    return Proposal(plan, choices, tuple(findings), found)
+    for name in going_on:
+        findings.extend(check_keeping(found.dom0.keeping, name))
+    if going_on and not plan.refused:
+        findings.extend(without_room(schedule))
+    return Proposal(plan, choices, done, schedule, tuple(findings), found)
 
 
 def _choice(candidate: Candidate, found: Survey, order: RebuildOrder) -> Choice:
@@ -104,19 +120,38 @@ def rebuild(site: Site, proposal: Proposal, confirmed: Sequence[str], bench: Ben
             "nothing was touched", [*proposal.plan.findings, *proposal.findings], "mend the errors above"
         )
     _check_names(proposal, confirmed)
-    ends: list[GuestEnd] = []
+    bench = replace(bench, consoles=proposal.survey.dom0.keeping.folder)
+    candidates = {one.guest.name: one for one in proposal.survey.candidates}
+    subjects = {name: _subject(site, candidates[name], proposal) for name in proposal.choices}
     with ExitStack() as stack:
         journals = {name: stack.enter_context(open_journal(bench.root, name)) for name in sorted(proposal.choices)}
         for name, journal in journals.items():
             _refuse_change(name, journal, proposal)
-        stack.enter_context(heeding_signals(bench.clock))
-        for name, steps in _in_order(proposal):
-            if bench.clock.stop.is_set():
-                break
-            candidate = next(one for one in proposal.survey.candidates if one.guest.name == name)
-            run_now = _begin(candidate, steps, journals[name], proposal, bench)
-            ends.append(rebuild_guest(run_now, _subject(site, candidate), journals[name], bench))
-    return RebuildEnd(tuple(ends), bench.clock.stop.is_set())
+        bench.clock.working.set()
+        runs = _begin_all(proposal, candidates, journals, bench)
+        ends = take_turns(
+            proposal.schedule,
+            lambda name: rebuild_guest(runs[name], subjects[name], journals[name], bench),
+            lambda end: end.run.state == "done",
+            stop=bench.clock.stop,
+            progress=bench.progress,
+        )
+        guests = [_end(name, ends, journals[name], bench) for name in runs if name not in ends.skipped]
+        for name in ends.skipped:
+            journals[name].append(record_line(Ended(bench.clock.now(), "given up")))
+    return RebuildEnd(tuple(guests), tuple(ends.skipped.values()), bench.clock.stop.is_set())
+
+
+def _end(name: str, ends: Ends[GuestEnd], journal: GuestJournal, bench: Bench) -> GuestEnd:
+    """How it ended for a guest that had its turn, or was to have it when all was stopped."""
+    if name in ends.ends:
+        return ends.ends[name]
+    last = parse_journal(journal.read(), str(journal.path))[-1]
+    if name in ends.errors:
+        return GuestEnd(last, journal.run_folder(last.id), ends.errors[name].message, ends.errors[name].hint)
+    stopped = Stopped(bench.clock.now(), "stopped before its turn")
+    journal.append(record_line(stopped))
+    return GuestEnd(last.with_record(stopped), journal.run_folder(last.id), stopped.why, "the same command begins it")
 
 
 def _check_names(proposal: Proposal, confirmed: Sequence[str]) -> None:
@@ -133,34 +168,39 @@ def _refuse_change(name: str, journal: GuestJournal, proposal: Proposal) -> None
         raise RefusalError("nothing was touched", [finding])
 
 
-def _in_order(proposal: Proposal) -> Iterator[tuple[str, tuple[Step, ...]]]:
-    """What was begun before comes first."""
-    for run_before in proposal.going_on:
-        yield run_before.begun.guest, run_before.begun.steps
-    for one in proposal.plan.guests:
-        yield one.guest, one.steps
+def _begin_all(
+    proposal: Proposal, candidates: Mapping[str, Candidate], journals: Mapping[str, GuestJournal], bench: Bench
+) -> dict[str, Run]:
+    """The runs to go on with and new ones, all written down before the first step of any: so a crash forgets none.
+
+    In the order of the plan; a run that a new one takes the place of is over.
+    """
+    now, steps = bench.clock.now(), {one.guest: one.steps for one in proposal.plan.guests}
+    family = family_for(proposal.choices, proposal.done)
+    runs = {}
+    for name in (turn.guest for turn in proposal.schedule.turns):
+        choice = proposal.choices[name]
+        if isinstance(choice, GoOn):
+            number, whole = choice.run.next_step + 1, len(choice.run.begun.steps)
+            bench.progress.say(f"{name}: going on with run {choice.run.id} at step {number} of {whole}")
+            runs[name] = choice.run
+            continue
+        if isinstance(choice, Begin) and choice.gives_up:
+            journals[name].append(record_line(Ended(now, "given up")))
+        taken = [one.id for one in proposal.survey.journals.runs.get(name, ())]
+        build = candidates[name].build
+        begun = Begun(run_name(now, taken, family), name, now, build.key if build else "", steps[name])
+        journals[name].append(record_line(begun))
+        runs[name] = Run(begun)
+    return runs
 
 
-def _begin(
-    candidate: Candidate, steps: tuple[Step, ...], journal: GuestJournal, proposal: Proposal, bench: Bench
-) -> Run:
-    """The run to go on with, or a new one, written down; then the one that it takes the place of is over."""
-    name, now = candidate.guest.name, bench.clock.now()
-    choice = proposal.choices[name]
-    if isinstance(choice, GoOn):
-        number, whole = choice.run.next_step + 1, len(steps)
-        bench.progress.say(f"{name}: going on with run {choice.run.id} at step {number} of {whole}")
-        return choice.run
-    if isinstance(choice, Begin) and choice.gives_up:
-        journal.append(record_line(Ended(now, "given up")))
-    taken = [one.id for one in proposal.survey.journals.runs.get(name, ())]
-    key = candidate.build.key if candidate.build else ""
-    begun = Begun(run_name(now, taken), name, now, key, steps)
-    journal.append(record_line(begun))
-    return Run(begun)
-
-
-def _subject(site: Site, candidate: Candidate) -> Subject:
-    guest = candidate.guest
+def _subject(site: Site, candidate: Candidate, proposal: Proposal) -> Subject:
+    guest, choice = candidate.guest, proposal.choices[candidate.guest.name]
     digests = candidate.build.digests if candidate.build else {}
-    return Subject(guest, site.build / guest.name, digests, look_up(site, guest.suite, guest.arch).catalogue)
+    if isinstance(choice, GoOn):
+        estimate = proposal.survey.history.estimate(guest, choice.run.begun.steps)
+    else:
+        estimate = proposal.plan.estimates[guest.name]
+    catalogue = look_up(site, guest.suite, guest.arch).catalogue
+    return Subject(guest, site.build / guest.name, digests, catalogue, estimate)

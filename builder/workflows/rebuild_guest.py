@@ -9,13 +9,13 @@ from typing import assert_never
 
 from builder.errors import BuilderError, RefusalError
 from builder.host.clock import StopRequestError
+from builder.host.console import end_of, read_from
 from builder.host.lvm import carry_out, read_storage, settle
 from builder.host.rebuild.answers import command_succeeds, port_answers
 from builder.host.rebuild.domains import create_domain, destroy_domain, domain_with_config, find_domain, stop_domain
 from builder.host.rebuild.files import place_files
 from builder.host.rebuild.hook import run_hook
 from builder.host.rebuild.journal import GuestJournal
-from builder.host.rebuild.tail import Tail, console_log, size_of
 from builder.host.remove import remove_files, remove_link
 from builder.plan.going_on import TROUBLE, way_to_start
 from builder.plan.journal import Done, Ended, Failed, Run, Started, Stopped
@@ -37,7 +37,7 @@ from builder.plan.steps import (
 )
 from builder.progress import Silence
 from builder.storage.cut_off import rest_of
-from builder.workflows.bench import Bench, Book, StepError, Subject
+from builder.workflows.bench import Bench, Book, StepError, Subject, note_of, place_in
 from builder.workflows.installing import Installation
 
 # Seconds: between two looks whether a guest answers; how long its domain may be away while it restarts; how long a
@@ -65,6 +65,7 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
     guest = subject.guest.name
     while book.number < len(book.run.begun.steps):
         step = book.step
+        bench.progress.expect(guest, subject.estimate.left(book.number, book.elapsed))
         bench.progress.stage(guest, title(step))
         try:
             bench.clock.look()
@@ -155,14 +156,16 @@ class _Steps:
     def _start(self, step: Start) -> None:
         """Make the domain, unless it is there."""
         bench, guest = self.bench, self.subject.guest
-        self.book.start(note={"offset": size_of(console_log(bench.root, step.guest))})
+        self.book.start(note=note_of(end_of(bench.console_of(step.guest))))
         end = bench.clock.seconds() + _ORPHAN * 4
         while (way := way_to_start(guest, domain_with_config(bench.runner, step.uuid))) == "wait":
             if bench.clock.seconds() > end:
                 raise StepError("xl began to make its domain and does not end it", f"xl destroy {step.guest}")
             bench.clock.pause(_LOOK)
         if way == "refuse":
-            raise StepError("its installer runs, though it was installed", "look at its console: xl console")
+            raise StepError(
+                "its installer runs, though it was installed", f"look at its console: xl console -t pv {step.guest}"
+            )
         if way == "destroy":
             destroy_domain(bench.runner, bench.clock, step.uuid)
         if way != "runs":
@@ -199,13 +202,10 @@ class _Steps:
 
     def _boot_console(self) -> str:
         """What the installed system has said on its console."""
-        offsets = [
-            self.book.run.first_note(number).get("offset", 0)
-            for number, step in enumerate(self.book.run.begun.steps)
-            if isinstance(step, Start)
-        ]
-        log = console_log(self.bench.root, self.subject.guest.name)
-        return "".join(Tail(log, one).read() for one in offsets if isinstance(one, int)).replace("\r", "")
+        starts = [number for number, step in enumerate(self.book.run.begun.steps) if isinstance(step, Start)]
+        log = self.bench.console_of(self.subject.guest.name)
+        places = [place_in(self.book.run.first_note(number)) for number in starts]
+        return "".join(read_from(log, place) for place in places).replace("\r", "")
 
     def _keep_console(self) -> None:
         (self.book.folder / "boot.txt").write_text(self._boot_console(), encoding="utf-8")
