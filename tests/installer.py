@@ -26,6 +26,7 @@ _ACTIONS = {
     "in-target": 'cd {root}/target && exec "$@"',
     "logger": "",
     "update-grub": "",
+    "update-locale": "",
     "apt-install": "",
 }
 

@@ -46,6 +46,12 @@ class PreseedContext:
         return console_of(self.guest)
 
     @cached_property
+    def foreign_country(self) -> str:
+        """The country of a locale in another language than English; empty for English and for C."""
+        language, _, rest = self.guest.locale.partition("_")
+        return rest[:2] if language != "en" else ""
+
+    @cached_property
     def kernel_hook(self) -> bool:
         """Whether the installed system keeps kernels that GRUB for PV guests can read."""
         return needs_hook(self.guest)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,27 @@ class Case:
         return self.label
 
 
+GERMAN: Mapping[str, Any] = {"profile": (("locale", "de_DE.UTF-8"),)}
+
+
 def lacks(question: str, asked: str, hint: str, **more: Any) -> Case:
-    return Case(f"without {question}", "question", asked, hint, (question,), **more)
+    words = ", ".join(["without " + question, *(f"{name} {value}" for name, value in more.get("profile", ()))])
+    return Case(words, "question", asked, hint, (question,), **more)
 
 
 CASES = (
     lacks("debian-installer/locale", "localechooser/languagelist", "d-i debian-installer/locale string"),
     lacks("netcfg/get_gateway", "netcfg/get_gateway", "d-i netcfg/get_gateway string"),
+    # A locale in another language, as the templates give it, and without what they give beside it.
+    lacks("netcfg/get_gateway", "netcfg/get_gateway", "d-i netcfg/get_gateway string", **GERMAN),
+    Case(
+        "a German locale alone",
+        "question",
+        "localechooser/languagelist",
+        "d-i debian-installer/locale string",
+        ("debian-installer/language", "debian-installer/country"),
+        **GERMAN,
+    ),
     lacks("passwd/root-password-crypted", "passwd/root-password", "d-i passwd/root-password-crypted password"),
     lacks("passwd/username", "passwd/username", "d-i passwd/username string"),
     lacks("partman-auto/method", "partman-auto/init_automatically_partition", "d-i partman-auto/method string"),

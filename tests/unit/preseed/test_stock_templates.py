@@ -152,6 +152,17 @@ def test_every_question_of_a_plain_installation_is_answered(suite: str, kind: st
             id="kernel arguments, and the console of HVM",
         ),
         pytest.param({"early_commands": ["true"]}, {"preseed/early_command": "sh /domu/early.sh"}, id="early command"),
+        pytest.param(
+            {"locale": "de_CH.UTF-8"},
+            {
+                "debian-installer/language": "en",
+                "debian-installer/country": "CH",
+                "debian-installer/locale": "de_CH.UTF-8",
+            },
+            id="a locale in another language",
+        ),
+        pytest.param({"locale": "en_GB.UTF-8"}, {"debian-installer/language": None}, id="a locale in English"),
+        pytest.param({"locale": "C.UTF-8"}, {"debian-installer/language": None}, id="no locale"),
         pytest.param({}, {"preseed/early_command": "sh /domu/early.sh"}, id="no early command of its own"),
         pytest.param(
             {"debconf": [{"question": "pkgsel/upgrade", "type": "select", "value": "none"}]}, {"pkgsel/upgrade": "none"}, id="own answer"
