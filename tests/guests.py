@@ -136,7 +136,7 @@ FULL: dict[str, Any] = {
     "ssh_host_keys": {
         "ed25519": {"file": "secrets/full1/ssh_host_ed25519_key"},
         "ecdsa": {"env": "FULL1_ECDSA"},
-        "rsa": {"command": ["pass", "show", "full1/rsa"]},
+        "rsa": {"command": ["full1-rsa"]},
     },
     "bootloader": "firmware",
     "dom0_reads_disk": True,
