@@ -54,4 +54,5 @@ def question_line(question: Question, prompt: Prompt) -> str:
     if prompt.answers:
         return prompt.answers[0]
     value = prompt.default or question.default or "VALUE"
-    return f"d-i {question.name} {question.type} {value}"
+    owner = "d-i" if question.installer else question.package
+    return f"{owner} {question.name} {question.type} {value}"

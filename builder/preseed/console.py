@@ -159,28 +159,33 @@ class _Text:
 
 
 class _Texts:
-    """The questions of a catalogue by what they show."""
+    """The questions of a catalogue by what they show: the installer's, then those of packages that it installs."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     @cached_property
-    def _texts(self) -> tuple[_Text, ...]:
-        shown = (one for one in self._catalogue.questions if one.installer and one.type not in {"text", "title"})
-        return tuple(text for text in map(_text_of, shown) if text.weight)
+    def _texts(self) -> tuple[tuple[_Text, ...], tuple[_Text, ...]]:
+        texts = [_text_of(one) for one in self._catalogue.questions if one.type not in {"text", "title"}]
+        texts = [text for text in texts if text.weight]
+        ours = tuple(text for text in texts if text.question.installer)
+        return ours, tuple(text for text in texts if not text.question.installer)
 
     def ending(self, said: str, types: AbstractSet[str]) -> tuple[str, ...]:
         """Names of the questions of these types whose texts end what was said: those that match the most of it."""
         words = _words(said)
-        found = [text for text in self._texts if text.question.type in types and text.ends(words)]
-        if not found:
-            return ()
-        most = max(text.weight for text in found)
-        return tuple(
-            text.question.name
-            for text in sorted(found, key=lambda text: (text.question.name not in _KNOWN_STOPS, text.question.name))
-            if text.weight == most
-        )
+        for texts in self._texts:
+            found = [text for text in texts if text.question.type in types and text.ends(words)]
+            if found:
+                return _best(found)
+        return ()
+
+
+def _best(found: Sequence[_Text]) -> tuple[str, ...]:
+    """Names of those that match the most, the likeliest first."""
+    most = max(text.weight for text in found)
+    likely = sorted(found, key=lambda text: (text.question.name not in _KNOWN_STOPS, text.question.name))
+    return tuple(text.question.name for text in likely if text.weight == most)
 
 
 _KNOWN_STOPS = {name for row in ASKED for name in row.shown}

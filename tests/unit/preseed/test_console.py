@@ -83,6 +83,12 @@ def test_a_prompt_is_named_by_its_question(end: str) -> None:
     assert prompt.answers == ("d-i netcfg/get_hostname string web1",)
 
 
+def test_a_question_of_an_installed_package_is_named() -> None:
+    question = next(one for one in CATALOGUE.questions if one.type == "string" and one.target and not one.installer)
+    asked = f"{question.extended}\n{question.description}\nPrompt: '?' for help> "
+    assert waits(INSTALLING + asked).names[0] == question.name
+
+
 def test_choices_are_told() -> None:
     prompt = waits(CONFIRM)
     assert prompt.choices == ("Yes", "No")
