@@ -45,7 +45,7 @@ FULL_DOM0: dict[str, Any] = {
         },
         {"name": "lan100", "ports": ["eth1"], "vlan": 100},
         {"name": "routed", "mode": "routed", "outer": "eth0", "subnets": ["203.0.113.0/29"]},
-        {"name": "natbr0", "mode": "nat", "addresses": ["10.0.0.1/24"], "public": ["203.0.113.10"]},
+        {"name": "natbr0", "mode": "nat", "addresses": ["10.0.0.1/24"], "public": ["203.0.113.10"], "dhcp": True},
     ],
 }
 # All three kinds of network at once, and a fourth whose bridge keeps VLANs apart.

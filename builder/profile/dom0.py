@@ -29,6 +29,7 @@ _ONLY_FOR: dict[str, tuple[NetworkMode, ...]] = {  # key -> the modes of network
     "subnets": ("bridge", "routed"),
     "outer": ("routed", "nat"),
     "public": ("nat",),
+    "dhcp": ("nat",),
 }
 
 
@@ -52,6 +53,9 @@ class Network(Model):
     outer: fields.BridgeName | None = Field(None, description="The way out; dom0's outer unless given")
     public: tuple[fields.Address, ...] = Field(
         (), description="Addresses that dom0 holds on the way out, for guests to forward from"
+    )
+    dhcp: fields.Flag = Field(
+        default=False, description="A DHCP server answers there, which is not domu's; else its guests need addresses"
     )
 
     @model_validator(mode="after")

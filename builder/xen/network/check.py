@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 from builder.findings import Finding
-from builder.profile.dom0 import Dom0
+from builder.profile.dom0 import Dom0, Network
 from builder.profile.load import LoadedSite
 from builder.profile.rules import Origins, place_of
 from builder.xen.network.devices import bridges_of
@@ -28,6 +29,7 @@ def check_network(loaded: LoadedSite) -> Iterator[Finding]:
     found = [*_same_names(vifs, dom0)]
     if dom0.networks:
         found += [(vif.guest, path, finding) for vif in vifs for rule in VIF_RULES for path, finding in rule(vif, dom0)]
+        found += _unanswered(vifs)
         found += _same_ports(passed_on(vifs), loaded.origins)
     for guest, path, finding in found:
         yield replace(finding, place=place_of(loaded.origins[guest], path), guest=guest)
@@ -52,6 +54,29 @@ def _same_names(vifs: Sequence[Vif], dom0: Dom0) -> Iterator[tuple[str, str, Fin
         if vif.mac in macs:
             message = f"{vif.mac} is the MAC address of dom0's {macs[vif.mac]}"
             yield vif.guest, f"nics[{vif.number}].mac", Finding("N202", message, "give the NIC another")
+
+
+def _unanswered(vifs: Sequence[Vif]) -> Iterator[tuple[str, str, Finding]]:
+    """Behind NAT nobody answers DHCP unless dom0.yaml says so; each NIC is told a free address of its own."""
+    taken = {ip for vif in vifs for ip in vif.nic.fixed_addresses}
+    for vif in vifs:
+        network = vif.network
+        if network is None or network.mode != "nat" or vif.nic.mode != "nat" or vif.nic.ipv4 != "dhcp" or network.dhcp:
+            continue
+        if (free := _free_address(network, taken)) is not None:
+            taken.add(free.ip)
+        wanted = f"{{address: {free}}}" if free else "none"
+        message = f"{network.name} has no DHCP server, so the guest would get no address there"
+        hint = f"write ipv4: {wanted}; or dhcp: true in dom0.yaml, where you run one"
+        yield vif.guest, f"nics[{vif.number}].ipv4", Finding("N212", message, hint)
+
+
+def _free_address(network: Network, taken: Container[object]) -> IPv4Interface | None:
+    """The first IPv4 address of the network that neither dom0 nor a guest has; None: it has none."""
+    own = [one for one in network.addresses if isinstance(one, IPv4Interface)]
+    held = {one.ip for one in own}
+    hosts = ((ip, one.network.prefixlen) for one in own for ip in one.network.hosts())
+    return next((IPv4Interface((ip, size)) for ip, size in hosts if ip not in taken and ip not in held), None)
 
 
 def _same_ports(passed: Sequence[Passed], origins: Mapping[str, Origins]) -> Iterator[tuple[str, str, Finding]]:

@@ -120,10 +120,6 @@ def _kept_apart(vif: Vif, _dom0: Dom0) -> Found:
         message = f"nothing keeps the guest from sending under others' addresses on {network.name}, by Open vSwitch"
         finding = Finding("N211", message, "write antispoof: false if you know", severity=Severity.NOTE)
         yield f"{path}.antispoof", finding
-    if network.mode == "nat" and nic.ipv4 == "dhcp":
-        message = f"{network.name} has no DHCP server of domu's"
-        hint = "write ipv4: {address: ...}, or run a DHCP server on it"
-        yield f"{path}.ipv4", Finding("N212", message, hint, severity=Severity.WARNING)
 
 
 def _fixed(nic: Nic) -> Iterator[tuple[str, Static4 | Static6]]:

@@ -220,6 +220,18 @@ def test_what_a_nic_and_dom0_cannot_both_say(nics: list[dict[str, Any]], codes: 
                if finding.code.startswith("N"))  # fmt: skip
 
 
+def test_behind_nat_each_nic_without_an_address_is_told_a_free_one() -> None:
+    """Without 10.0.0.1, dom0's, and 10.0.0.3, a guest's; and where a server answers, nobody is told anything."""
+    fixed = {**NAT, "ipv4": {"address": "10.0.0.3/24"}}
+    nics = {"a": [{**NAT, "ipv4": "dhcp"}], "b": [fixed], "c": [{**NAT, "ipv4": "dhcp"}]}
+    hints = [one.hint.partition(";")[0] for one in site(nics=nics).findings if one.code == "N212"]
+    assert hints == ["write ipv4: {address: 10.0.0.2/24}", "write ipv4: {address: 10.0.0.4/24}"]
+    full = {"name": "natbr0", "mode": "nat", "addresses": ["10.0.0.1/32"]}
+    (finding,) = [one for one in site({"networks": [full]}, {"a": nics["a"]}).findings if one.code == "N212"]
+    assert finding.hint.startswith("write ipv4: none;")
+    assert found(site({"networks": [{**full, "dhcp": True}]}, {"a": nics["a"]})) == []
+
+
 def test_isolation_on_a_bridge_with_no_way_out_known() -> None:
     existing = {"networks": [{"name": "br0", "existing": True}]}
     assert found(site(existing, {"a": [{"bridge": "br0", "isolated": True}]})) == [("a", "N210")]
