@@ -13,14 +13,15 @@ from builder.host.run import Completed, Runner, bounded
 
 # Bytes and seconds: 3,000 packages answer with 200 kB, and a system that is still starting is waited for 90 s.
 LARGEST = 8 << 20
-LIMIT = 240.0
+LIMIT = 600.0
+_OWN_FAILURE = 255  # ssh(1), EXIT STATUS: every other is the command's
 ASK = bounded(LARGEST)
 # -T: no terminal. Nothing of ours is lent to the guest: neither agent nor ports; no other way to log in than by key.
 _OPTIONS: Mapping[str, str] = {
     "BatchMode": "yes",
-    "ConnectTimeout": "20",
+    "ConnectTimeout": "60",
     "ServerAliveInterval": "15",
-    "ServerAliveCountMax": "4",
+    "ServerAliveCountMax": "8",
     "PreferredAuthentications": "publickey",
     "ForwardAgent": "no",
     "ForwardX11": "no",
@@ -111,7 +112,7 @@ def _meaning(way: Way, done: Completed) -> BuilderError:
     if way.host_keys and "Host key verification failed" in said:
         hint = "is the address another machine's, or was the guest installed without ssh_host_keys? domu rebuild"
         return HostKeyError(f"what answers at {way.address} has another host key than the profile's", hint)
-    for sign, meaning, hint in _REASONS:
+    for sign, meaning, hint in _REASONS if done.status == _OWN_FAILURE or "sudo:" in said else ():
         if sign in said:
             return BuilderError(f"{where}: {meaning}", hint)
     return BuilderError(f"{where}: {done.complaint}", f"try it by hand: ssh -p {way.port} {where}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.errors import BuilderError
+from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding, Findings, Severity
 from builder.host.guest import ASK, HostKeyError, Way, ask_guest, find_neighbour
-from builder.host.run import Runner
+from builder.host.run import Runner, run
+from builder.host.secrets import resolve
 from builder.host.site import Site, load
 from builder.host.xl import ROOT, list_domains, look_for_xen
 from builder.plan.verify.answer import read_facts
@@ -19,14 +20,18 @@ from builder.plan.verify.compare import compare
 from builder.plan.verify.script import SCRIPT
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
+from builder.profile.private_key import PublicKey, read_private_key
 from builder.workflows.check import choose
-from builder.workflows.render import guest_of
+from builder.workflows.render import Artefacts, guest_of
 from builder.xen.config import run_config_path
 from builder.xen.network.vif import vifs_of
 from builder.xen.readings import Domain
 
 # Guests that are asked at once; each costs dom0 an ssh, which mostly waits.
 _AT_ONCE = 8
+# Where the stock templates put host keys into the initrd (preseeds/ssh-host-keys.j2).
+HOST_KEYS = "/domu/ssh-host-keys/"
+_ELSEWHERE = "not known here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +67,18 @@ def verify_guest(
     domain: Domain | None,
     *,
     dom0: Dom0 = NO_DOM0,
-    host_keys: Sequence[str] = (),
+    host_keys: Sequence[PublicKey] = (),
     door: Door = NO_DOOR,
     environment: Mapping[str, str] | None = None,
     runner: Runner = ASK,
 ) -> tuple[Finding, ...]:
     """Findings (W1xx), sorted; none where all is as the profile says. Raises nothing for a guest that does not answer.
 
-    `domain` is None off a dom0, and its side then not compared. `host_keys`: the guest's own public keys, as in
-    `ssh-ed25519 AAAA...`; ssh then takes no others. `runner` runs ssh and ip; the default bounds what may be answered.
+    `domain` is None off a dom0, and its side then not compared. `host_keys`: the guest's own, as host_keys_of and
+    kept_host_keys give them; ssh then takes no others. `runner` runs ssh and ip; the default bounds what is answered.
     """
     findings = Findings()
-    wish = Wish(guest, dom0)
+    wish = Wish(guest, dom0, tuple(host_keys))
     findings.extend(compare(wish, Runs(domain, None)))
     lent = {name: value for name, value in (environment or {}).items() if name == "SSH_AUTH_SOCK"}
     try:
@@ -88,6 +93,19 @@ def verify_guest(
     return tuple(findings)
 
 
+def host_keys_of(artefacts: Artefacts) -> tuple[PublicKey, ...]:
+    """The public halves of the SSH host keys that a guest of these artefacts is installed with."""
+    return tuple(read_private_key(text) for path, text in artefacts.preseed.files.items() if path.startswith(HOST_KEYS))
+
+
+def kept_host_keys(
+    guest: Guest, *, site: Site, environment: Mapping[str, str], runner: Runner = run
+) -> tuple[PublicKey, ...]:
+    """The same, from where the profile says that the keys are kept. RefusalError when one cannot be had (S0xx)."""
+    found = resolve(guest.host_key_sources(), site=site, runner=runner, environment=environment)
+    return tuple(read_private_key(secret.reveal()) for secret in found.values())
+
+
 def verify(
     site: Site,
     name: str,
@@ -100,7 +118,7 @@ def verify(
     """One guest, whatever it does. BuilderError for a name that no guest has, RefusalError for an unsound profile."""
     loaded = load(site)
     guest = guest_of(loaded, name)
-    return _Place(loaded.dom0, _domains(runner, root), environment, runner).verify(guest, door)
+    return _Place(site, loaded.dom0, _domains(runner, root), environment, runner).verify(guest, door)
 
 
 def drift(
@@ -117,7 +135,7 @@ def drift(
         raise BuilderError(f"this machine is no dom0: {look_for_xen(root).why}", hint)
     guests = [guest_of(loaded, name) for name in choose(loaded, names)]
     chosen = [guest for guest in guests if names or guest.autostart or _domain_of(guest, domains)]
-    place = _Place(loaded.dom0, domains, environment, runner)
+    place = _Place(site, loaded.dom0, domains, environment, runner)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = tuple(pool.map(place.verify, chosen))
     known = {domain.domid for guest in guests if (domain := _domain_of(guest, domains))}
@@ -127,8 +145,9 @@ def drift(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where it is looked: dom0's networks and domains (None: this is no dom0), and the way to programs."""
+    """Where it is looked: dom0's networks and domains (None: this is no dom0), and the way to programs and keys."""
 
+    site: Site
     dom0: Dom0
     domains: tuple[Domain, ...] | None
     environment: Mapping[str, str]
@@ -139,13 +158,26 @@ class _Place:
         domain = _domain_of(guest, self.domains or ())
         if self.domains is not None and (domain is None or not domain.state.is_alive or domain.state.paused):
             return _at_rest(guest, domain)
-        found = verify_guest(guest, domain, dom0=self.dom0, door=door, environment=self.environment, runner=self.runner)
+        state = "running" if domain else _ELSEWHERE
+        try:
+            keys = kept_host_keys(guest, site=self.site, environment=self.environment, runner=self.runner)
+        except RefusalError as error:
+            own = tuple(replace(finding, guest=guest.name) for finding in error.findings)
+            return Verified(guest.name, state, asked=False, findings=own)
+        found = verify_guest(
+            guest,
+            domain,
+            dom0=self.dom0,
+            host_keys=keys,
+            door=door,
+            environment=self.environment,
+            runner=self.runner,
+        )
         if self.domains is None:
-            message = "only the guest itself was asked: this machine is not its dom0"
-            own = Finding("W108", message, "run it on the dom0", severity=Severity.NOTE, guest=guest.name)
-            found = (own, *found)
+            message, hint = "only the guest itself was asked: this machine is not its dom0", "run it on the dom0"
+            found = (Finding("W108", message, hint, severity=Severity.NOTE, guest=guest.name), *found)
         asked = not {finding.code for finding in found} & {"W102", "W103"}
-        return Verified(guest.name, "running" if domain else "not known here", asked, found)
+        return Verified(guest.name, state, asked, found)
 
 
 def _at_rest(guest: Guest, domain: Domain | None) -> Verified:
@@ -175,10 +207,10 @@ def _domain_of(guest: Guest, domains: Sequence[Domain]) -> Domain | None:
     return next(by_uuid, None) or next(by_name, None)
 
 
-def _way(guest: Guest, host_keys: Sequence[str], door: Door, runner: Runner) -> Way:
+def _way(guest: Guest, host_keys: Sequence[PublicKey], door: Door, runner: Runner) -> Way:
     user = door.user or _user(guest)
     address = door.address or _fixed(guest) or _found(guest, runner)
-    return Way(guest.name, address, user, door.port, door.identity, tuple(host_keys))
+    return Way(guest.name, address, user, door.port, door.identity, tuple(key.line for key in host_keys))
 
 
 def _user(guest: Guest) -> str:

@@ -302,8 +302,11 @@ def _boot(lines: Sequence[str]) -> BootFiles:
 
 
 def _server_key(line: str) -> ServerKey:
-    mode, owner, fingerprint, path = line.split(" ", 3)
-    return ServerKey(path, "" if fingerprint == "-" else _fingerprint(fingerprint), int(mode, 8), _number(owner))
+    mode, owner, fingerprint, word, path = line.split(" ", 4)
+    if word not in {"used", "spare"}:
+        raise ValueError(f"{word[:40]!a} is not known of a key")
+    public = "" if fingerprint == "-" else _fingerprint(fingerprint)
+    return ServerKey(path, public, int(mode, 8), _number(owner), word == "used")
 
 
 def _late(lines: Sequence[str]) -> LateLog:

@@ -9,6 +9,7 @@ from builder.findings import Finding, Severity
 from builder.plan.verify.facts import GuestFacts
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
+from builder.profile.private_key import PublicKey
 from builder.xen.doctor.fact import UnclearError
 from builder.xen.readings import Domain
 
@@ -18,11 +19,11 @@ _MANY = 8  # names in a message
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What shall be: the guest's profile, its dom0's, and the host keys that are its own (type -> fingerprint)."""
+    """What shall be: the guest's profile, its dom0's, and the SSH host keys that are its own."""
 
     guest: Guest
     dom0: Dom0 = NO_DOM0
-    host_keys: tuple[tuple[str, str], ...] = ()
+    host_keys: tuple[PublicKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,12 +86,13 @@ class BootFiles:
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """A host key of the guest's sshd: fingerprint of the public half, mode and owner of the private one."""
+    """A host key: fingerprint of the public half, mode and owner of the private one, and whether sshd uses it."""
 
     path: str
     fingerprint: str
     mode: int
     owner: int
+    used: bool
 
 
 @dataclass(frozen=True, slots=True)

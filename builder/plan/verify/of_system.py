@@ -125,9 +125,10 @@ def compare_server_keys(wish: Wish, runs: Runs) -> Iterator[Difference]:
         yield Difference(f"others than root can read {some(open_ones)}", "chmod 600, chown root; then make new ones")
     if not wish.host_keys:
         return
-    there = {key.fingerprint for key in seen}
-    if missing := {kind for kind, fingerprint in wish.host_keys if fingerprint not in there}:
+    shown = {key.fingerprint for key in seen if key.used}
+    if missing := [key.kind for key in wish.host_keys if key.fingerprint not in shown]:
         hint = f"domu rebuild {wish.guest.name}; or put them into /etc/ssh there"
-        yield Difference(f"lacks the SSH host keys of the profile: {some(missing)}", hint)
-    if more := there - {fingerprint for _kind, fingerprint in wish.host_keys}:
-        yield warn(f"has other SSH host keys besides: {some(more)}", "remove them from /etc/ssh there")
+        yield Difference(f"its sshd lacks the SSH host keys of the profile: {some(missing)}", hint)
+    if more := shown - {key.fingerprint for key in wish.host_keys}:
+        hint = "leave only the profile's in /etc/ssh/sshd_config.d/domu-host-keys.conf there"
+        yield warn(f"its sshd has other SSH host keys besides: {some(more)}", hint)

@@ -75,7 +75,7 @@ read_vcpus() { cat /sys/devices/system/cpu/online; }
 read_disks() {
     for disk in /sys/block/xvd* /sys/block/sd* /sys/block/hd* /sys/block/vd*; do
         [ -r "$disk/size" ] || continue
-        table=$(timeout 20 blkid -p -s PTTYPE -o value "/dev/${disk##*/}")
+        table=$(timeout 60 blkid -p -s PTTYPE -o value "/dev/${disk##*/}")
         printf 'disk %s %s %s\n' "${disk##*/}" "$(cat "$disk/size")" "${table:--}"
         for part in "$disk/${disk##*/}"*; do
             [ ! -r "$part/size" ] || printf 'part %s %s %s\n' "${part##*/}" "$(cat "$part/size")" "${disk##*/}"
@@ -91,23 +91,23 @@ read_swaps() { head -c 65536 /proc/swaps; }
 read_entries() {
     awk '$(NF - 1) ~ "^/dev/" && $4 == "/" { print $5 }' /proc/self/mountinfo | head -n 64 |
         while read -r point; do
-            count=$(timeout 20 find "$(printf '%b' "$point")" -xdev -mindepth 1 -maxdepth 1 \
+            count=$(timeout 60 find "$(printf '%b' "$point")" -xdev -mindepth 1 -maxdepth 1 \
                 ! -name lost+found -printf x | head -c 1000 | wc -c)
             printf '%s %s\n' "$count" "$point"
         done
 }
 
-read_addresses() { timeout 20 ip -json address show; }
+read_addresses() { timeout 60 ip -json address show; }
 
-read_routes4() { timeout 20 ip -json -4 route show default; }
+read_routes4() { timeout 60 ip -json -4 route show default; }
 
-read_routes6() { timeout 20 ip -json -6 route show default; }
+read_routes6() { timeout 60 ip -json -6 route show default; }
 
 read_resolver() { sed -n 's/^nameserver[[:blank:]]*//p' /etc/resolv.conf | head -n 16; }
 
 read_names() {
     printf 'host=%s\n' "$(hostname)"
-    printf 'fqdn=%s\n' "$(timeout 20 hostname --fqdn)"
+    printf 'fqdn=%s\n' "$(timeout 60 hostname --fqdn)"
 }
 
 read_timezone() { readlink /etc/localtime || cat /etc/timezone; }
@@ -118,24 +118,24 @@ read_locale() {
     done
 }
 
-people() { timeout 20 getent passwd | awk -F: '$3 == 0 || ($3 >= 1000 && $3 < 60000)' | head -n 1000; }
+people() { timeout 60 getent passwd | awk -F: '$3 == 0 || ($3 >= 1000 && $3 < 60000)' | head -n 1000; }
 
 read_accounts() { people | cut -d: -f1,3,6,7; }
 
 # Never the hash: none, locked, or that there is one.
 read_passwords() {
-    timeout 20 getent shadow |
+    timeout 60 getent shadow |
         awk -F: '{ kind = "set"; if ($2 == "") kind = "none"; if ($2 ~ /^[!*]/) kind = "locked"; print $1 ":" kind }' |
         head -n 10000
 }
 
-read_sudoers() { timeout 20 getent group sudo | cut -d: -f4 | tr , '\n'; }
+read_sudoers() { timeout 60 getent group sudo | cut -d: -f4 | tr , '\n'; }
 
 read_keys() {
     people | while IFS=: read -r name _ _ _ _ home _; do
         for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
             [ -s "$file" ] || continue
-            head -c 262144 "$file" | timeout 20 ssh-keygen -l -f - | awk -v name="$name" '{ print name, $2 }'
+            head -c 262144 "$file" | timeout 60 ssh-keygen -l -f - | awk -v name="$name" '{ print name, $2 }'
         done
     done
 }
@@ -161,11 +161,15 @@ read_boot() {
     :
 }
 
+# sshd -T tells which of them sshd uses; where it will not, all count.
 read_hostkeys() {
+    used=$(timeout 60 sshd -T | sed -n 's/^hostkey //p')
     for file in /etc/ssh/ssh_host_*_key; do
         [ -e "$file" ] || continue
-        public=$(timeout 20 ssh-keygen -l -f "$file.pub" | awk '{ print $2 }')
-        printf '%s %s %s\n' "$(stat -c '%a %u' "$file")" "${public:--}" "$file"
+        public=$(timeout 60 ssh-keygen -l -f "$file.pub" | awk '{ print $2 }')
+        word=used
+        [ -z "$used" ] || printf '%s\n' "$used" | grep -qxF "$file" || word=spare
+        printf '%s %s %s %s\n' "$(stat -c '%a %u' "$file")" "${public:--}" "$word" "$file"
     done
 }
 
@@ -181,7 +185,7 @@ read_late() {
 # A system that is still starting is waited for; its units may fail yet.
 read_units() {
     printf 'state %s\n' "$(timeout 90 systemctl is-system-running --wait)"
-    timeout 20 systemctl list-units --failed --plain --no-legend --no-pager --full | awk '{ print "failed " $1 }' |
+    timeout 60 systemctl list-units --failed --plain --no-legend --no-pager --full | awk '{ print "failed " $1 }' |
         head -n 200
 }
 
