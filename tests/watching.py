@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from builder.preseed.signals import kept_logs
+from builder.preseed.signals import TOLD, kept_logs, signal
 from tests.guests import guest, rendered
 
 URL = "http://user:canary-of-a-secret@mirror.example.org/debian"
@@ -56,6 +56,7 @@ def expect(console: str) -> None:
     assert "canary" not in console
     assert console.startswith("[    0.000000] domu: web1: syslog has 0 bytes\n")
     assert console.count("domu: web1: syslog has ") == 4  # every minute
+    assert console.count(signal("web1", TOLD)) == 4  # once whenever they stand still
     logs = kept_logs(console)
     many = [f"{number}-{more}" for number in range(1, 11) for more in range(1, 7)]
     assert logs["syslog"].splitlines() == [

@@ -50,9 +50,10 @@ def looks_transient(log: str) -> bool:
 
 
 def question_line(question: Question, prompt: Prompt) -> str:
-    """A preseed line that answers the question, with a value that fits its form."""
-    if prompt.answers:
-        return prompt.answers[0]
+    """The preseed line that answers the question (several where it takes them together), with values of its form."""
+    own = [line for line in prompt.answers if line.split()[1] == question.name]
+    if own or prompt.answers:
+        return "; ".join(own or prompt.answers)
     value = prompt.default or question.default or "VALUE"
     owner = "d-i" if question.installer else question.package
     return f"{owner} {question.name} {question.type} {value}"

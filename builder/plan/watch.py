@@ -18,6 +18,7 @@ from builder.preseed.signals import (
     ALIVE,
     FAILED,
     FINISHED,
+    TOLD,
     Kernel,
     Logged,
     Parting,
@@ -115,7 +116,6 @@ class InstallWatch:
                     if part.guest == self._guest:
                         self._signal(part.text, now)
                 case Logged():
-                    self._log_follows = True
                     self._logs = (self._logs + part.text + "\n")[-65536:]
                 case Kernel():
                     self._kernel(part.text, now)
@@ -128,6 +128,9 @@ class InstallWatch:
                 self._stages.told(event)
 
     def _signal(self, text: str, now: float) -> None:
+        if text == TOLD:
+            self._log_follows = True
+            return
         if text.startswith(ALIVE):
             self._heard_at = now
             if text != self._syslog:

@@ -17,6 +17,7 @@ SIGN = "[    0.000000] domu"
 FINISHED = "the installation is complete"
 FAILED = "steps failed:"
 ALIVE = "syslog has"
+TOLD = "the logs were told"
 # A time of the kernel's is padded to five digits before the point: "[%5lu.%06lu] " (kernel/printk/printk.c).
 _KERNEL = re.compile(r"\[ {0,4}\d+\.\d{6}\] (?P<text>[^\n]*)\n")
 # What may yet become one, or one of _NOT_SAID.

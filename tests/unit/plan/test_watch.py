@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.plan.watch import InstallWatch, Limits, Stage, Verdict, installer_domain, kept_logs, marker_line
-from builder.preseed.signals import ALIVE, FAILED, SIGN, signal
+from builder.preseed.signals import ALIVE, FAILED, SIGN, TOLD, signal
 from builder.units import Size
 from builder.workflows.look_up import look_up
 from builder.xen.readings import Domain, DomainState
@@ -20,7 +20,7 @@ HOSTNAME = (
     "you are setting up your own home network, you can make \r\nsomething up here.\r\nHostname:\r\n"
     "Prompt: '?' for help, default=debian> "
 )
-LOG = f"{SIGN}-syslog: Nov 23 03:00:00 main-menu[213]: INFO: Menu item 'netcfg' selected\r\n"
+LOG = f"{SIGN}-syslog: Nov 23 03:00:00 main-menu[213]: INFO: Menu item 'netcfg' selected\r\n{signal('web1', TOLD)}"
 
 
 def domain(state: str = "-b----", name: str = "web1", uuid: str = UUID) -> Domain:
