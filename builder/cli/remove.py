@@ -31,7 +31,7 @@ def remove(
     Its domain, its system disk and its files go. Its data stays unless each volume is named with --data. Its profile
     stays, too: it is the site's.
     """
-    from builder.host.clock import Clock
+    from builder.host.clock import Clock, heeding_signals
     from builder.host.run import run_apart
     from builder.report.findings import findings_text, wants_colour
     from builder.report.remove import remove_data, remove_text, removed_text
@@ -52,8 +52,8 @@ def remove(
     if not _agreed(guest, yes):
         typer.echo(f"nothing was touched; to do it, add: --yes {guest}", err=True)
         return FINDINGS
-    with stages_on() as stages:
-        end = remove_guest(site, order, plan, Bench(run_apart, root, site.root.resolve(), Clock(), stages))
+    with heeding_signals(clock := Clock()), stages_on() as stages:
+        end = remove_guest(site, order, plan, Bench(run_apart, root, site.root.resolve(), clock, stages))
     typer.echo(removed_text(end.run, end.folder, end.message, end.hint), err=json)
     if end.run.state == "unfinished":
         return INTERRUPTED

@@ -143,6 +143,14 @@ def _take_place(staged: Path, final: Path) -> bool:
     return True
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, and what killed runs left beside it; one that is not there is fine."""
+    with _told(path):
+        clear_stale(path)
+        if path.exists():
+            shutil.rmtree(path)
+
+
 def clear_stale(final: Path) -> None:
     """Remove what killed runs left beside the folder `final`, and bring `final` back if one died between renames."""
     aside = _aside(final)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
-from builder.host.clock import heeding_signals
 from builder.host.dom0.xen import auto
 from builder.host.lvm import read_storage, settle
 from builder.host.rebuild.journal import GuestJournal, open_journal
@@ -64,10 +63,11 @@ def propose_removal(site: Site, order: RemoveOrder, *, runner: Runner = run, roo
     loaded = load(site)
     guest = guest_of(loaded, order.guest)
     others = tuple(one for one in loaded.guests if one.name != guest.name)
-    return plan_remove(guest, _look(guest, runner, root), named=order.volumes, others=others)
+    return plan_remove(guest, look(guest, runner, root), named=order.volumes, others=others)
 
 
-def _look(guest: Guest, runner: Runner, root: Path) -> Found:
+def look(guest: Guest, runner: Runner, root: Path) -> Found:
+    """What this dom0 has of the guest."""
     settle(runner)
     starts = auto(root)
     if isinstance(starts, Unknown):
@@ -94,8 +94,8 @@ def remove(site: Site, order: RemoveOrder, shown: RemovePlan, bench: Bench) -> G
         if plan.steps != shown.steps:
             finding = Finding("V120", "what is there changed since the plan was made", "look at the new plan")
             raise RefusalError("nothing was touched", [finding])
-        with heeding_signals(bench.clock):
-            return carry_out(guest, plan, journal, bench)
+        bench.clock.working.set()
+        return carry_out(guest, plan, journal, bench)
 
 
 def carry_out(guest: Guest, plan: RemovePlan, journal: GuestJournal, bench: Bench) -> GuestEnd:
