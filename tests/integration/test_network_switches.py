@@ -90,7 +90,7 @@ def test_on_trial_confirmed_and_removed(machine: Machine, switches: OpenVSwitch)
     assert machine.root.joinpath(TRIAL_DROP_IN.lstrip("/")).exists()
     machine.domu("confirm")
     assert not machine.root.joinpath(TRIAL_DROP_IN.lstrip("/")).parent.exists()
-    assert "ovs-vsctl --may-exist add-br xenbr0" in machine.root.joinpath(INTERFACES.lstrip("/")).read_text()
+    assert "ovs-vsctl --timeout=15 -- --may-exist add-br xenbr0" in machine.root.joinpath(INTERFACES.lstrip("/")).read_text()
     assert "nothing to do" in machine.domu("apply")
     machine.domu("remove", "--yes")
     assert seen(machine) == before

@@ -62,6 +62,7 @@ def read_dom0(needs: Needs, *, now: datetime, runner: Runner = run, root: Path =
         storage=learnt(lambda: read_storage(runner, root)),
         links=network.links(root),
         sysctls={name: network.sysctl(root, name) for name in {*_SYSCTLS, *(one.name for one in needs.sysctls)}},
+        trial=network.trial(root),
         tables=network.tables(runner),
         files=_files(root, needs),
         packages=archive.packages(runner, ["debian-archive-keyring", "apt-cacher-ng"]),

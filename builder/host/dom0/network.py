@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import BuilderError
-from builder.host.dom0.reading import below, names_in, said, text_or_none
+from builder.host.dom0.reading import below, learnt, names_in, said, text_or_none
+from builder.host.network.journal import Journal
 from builder.host.run import Runner
-from builder.xen.doctor.fact import Fact, Unknown
-from builder.xen.doctor.facts import Link, Table
+from builder.xen.doctor.fact import Fact, Known, Unknown
+from builder.xen.doctor.facts import Link, NetworkTrial, Table
 
 
 def links(root: Path) -> Fact[Mapping[str, Link]]:
@@ -38,6 +39,15 @@ def _first_line(path: Path) -> str:
 def sysctl(root: Path, name: str) -> Fact[str | None]:
     """`net/ipv4/ip_forward`; None where the kernel has no such switch, as without its module."""
     return text_or_none(root, f"/proc/sys/{name}").then(lambda text: None if text is None else text.strip())
+
+
+def trial(root: Path) -> Fact[NetworkTrial | None]:
+    """What `domu network` has begun and not ended; None where there is nothing."""
+    boot = text_or_none(root, "/proc/sys/kernel/random/boot_id")
+    now = (boot.value or "").strip() if isinstance(boot, Known) else ""
+    return learnt(Journal(root).trial).then(
+        lambda begun: NetworkTrial(begun.id, begun.phase == "waiting" and begun.boot == now) if begun else None
+    )
 
 
 def tables(runner: Runner) -> Fact[tuple[Table, ...]]:

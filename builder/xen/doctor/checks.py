@@ -200,9 +200,9 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "D122",
         "network plan",
-        "the files that `domu network plan` names",
-        "The next boot brings up another network than profiles/dom0.yaml plans.",
-        "`domu network apply --diff`, then `domu network apply`.",
+        "the files that `domu network plan` names; the journal of `domu network apply`",
+        "The next boot brings up another network than profiles/dom0.yaml plans, or a change of it is not over.",
+        "`domu network apply --diff`, then `domu network apply`; end what was begun: `domu network confirm`.",
         of_network.judge_plan,
         only_dom0=True,
     ),

@@ -47,6 +47,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkTrial:
+    """A change of dom0's network that is not over; `waits`: for its confirmation, in this very boot."""
+
+    id: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A systemd unit; `state` is UnitFileState (enabled, disabled, generated ...), empty where there is none."""
 
@@ -136,6 +144,7 @@ class Dom0Facts:
     xen_settings: Fact[Mapping[str, str] | None] = _UNREAD  # /etc/default/xen; None: there is no such file
     texts: Mapping[str, Fact[str | None]] = field(default_factory=dict)  # files that a fix may change
     release: Fact[Mapping[str, str] | None] = _UNREAD  # os-release(5)
+    trial: Fact[NetworkTrial | None] = _UNREAD
     init_reads: Fact[frozenset[str]] = _UNREAD  # variables that what starts xenconsoled looks at
     xl_settings: Fact[Mapping[str, str]] = _UNREAD  # /etc/xen/xl.conf
     daemons: Fact[Mapping[str, tuple[str, ...]]] = _UNREAD  # name -> argv of those that run

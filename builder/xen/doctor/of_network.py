@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from builder.xen.doctor.check import Diagnosis, ok, unknown, warn, wrong
-from builder.xen.doctor.fact import Fact, Known
-from builder.xen.doctor.facts import Dom0Facts, Link
+from builder.xen.doctor.fact import Fact, Known, Unknown
+from builder.xen.doctor.facts import Dom0Facts, Link, NetworkTrial
 from builder.xen.doctor.needs import Needs
 
 FORWARD4 = "net/ipv4/ip_forward"
@@ -78,7 +78,8 @@ def _judge_sysctls(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
 
 
 def judge_plan(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
-    """What the next boot finds: the plan's files, word by word."""
+    """What the next boot finds: the plan's files, word by word; and whether a change is still on trial."""
+    yield from _judge_trial(facts.trial)
     if needs.network is None:
         yield ok("profiles/dom0.yaml plans no networks" if needs.site else "no site, no plan of networks")
         return
@@ -93,6 +94,16 @@ def judge_plan(facts: Dom0Facts, needs: Needs) -> Iterator[Diagnosis]:
         yield warn(f"the next boot has another network than planned ({'; '.join(parts)})", APPLY)
     else:
         yield ok(f"the {len(now)} files of the network plan are installed")
+
+
+def _judge_trial(trial: Fact[NetworkTrial | None]) -> Iterator[Diagnosis]:
+    if isinstance(trial, Unknown):
+        yield unknown(f"whether a change of the network is on trial: {trial.why}")
+    elif trial.value and trial.value.waits:
+        message = f"change {trial.value.id} waits for its confirmation, and will be taken back without"
+        yield warn(message, "domu network confirm   # or: domu network rollback")
+    elif trial.value:
+        yield warn(f"change {trial.value.id} of the network was interrupted", "domu network rollback")
 
 
 def _is_on(fact: Fact[str | None]) -> bool:

@@ -127,16 +127,16 @@ def bridge_argv(bridge: Bridge) -> Argv:
 
 
 def switch_argv(bridge: Bridge) -> Argv:
-    """`ovs-vsctl add-br`; one without ports gets a MAC address that stays."""
+    """`ovs-vsctl add-br`; one without ports gets a MAC address that stays. A daemon that is down holds no boot up."""
     mac = ("--", "set", "Bridge", bridge.name, f"other-config:hwaddr={bridge.mac}") if bridge.mac else ()
-    return ("ovs-vsctl", "--may-exist", "add-br", bridge.name, *mac)
+    return ("ovs-vsctl", "--timeout=15", "--", "--may-exist", "add-br", bridge.name, *mac)
 
 
 def switch_port_argv(bridge: Bridge, port: str) -> Argv:
     """`ovs-vsctl add-port`; a trunk carries what comes without a tag (0) and the VLANs that guests are in."""
     numbers = ",".join(map(str, (0, *bridge.tags)))
     trunks = ("--", "set", "Port", port, f"trunks={numbers}") if bridge.tags else ()
-    return ("ovs-vsctl", "--may-exist", "add-port", bridge.name, port, *trunks)
+    return ("ovs-vsctl", "--timeout=15", "--", "--may-exist", "add-port", bridge.name, port, *trunks)
 
 
 def vlan_argv(port: str, parent: str, tag: int) -> Argv:

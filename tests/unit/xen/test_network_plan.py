@@ -25,7 +25,7 @@ def argvs(made: NetworkPlan, program: str) -> list[str]:
 
 def test_open_vswitch_is_asked_for_its_bridges() -> None:
     made = plan(SWITCH, {})
-    asked = ["ovs-vsctl --may-exist add-br ovs0", "ovs-vsctl --may-exist add-port ovs0 eth0"]
+    asked = [f"ovs-vsctl --timeout=15 -- --may-exist {words}" for words in ("add-br ovs0", "add-port ovs0 eth0")]
     assert argvs(made, "ovs-vsctl") == asked
     assert not [line for line in argvs(made, "ip") if "type bridge" in line or "master" in line]
     for line in asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from builder.host.network.journal import Phase, Trial
 from builder.profile.dom0 import Dom0
 from builder.profile.model import Guest
 from builder.units import Size
+from builder.xen.change import Applied, Seen
 from builder.xen.doctor.check import Diagnosis, examine
 from builder.xen.doctor.checks import CHECKS
 from builder.xen.doctor.fact import Fact, Known, Unknown
 from builder.xen.doctor.facts import Cacher, Dom0Facts, Hoard, Skew
 from builder.xen.doctor.needs import DEBIAN_KEYRING, Needs, needs_of
+from builder.xen.live import Live
 from builder.xen.network.plan import plan_network
 from tests.dom0s import (
     BOTH,
@@ -83,6 +87,19 @@ def as_planned(wanted: Needs) -> Change:
     return change
 
 
+def trial(phase: Phase, boot: str) -> Change:
+    """`domu network` has begun a change, and this boot is 1-2."""
+    nothing = Seen(Live({}, frozenset()), {}, {})
+    begun = Trial("ab12", phase, boot, 60, frozenset(), nothing, "", Applied())
+
+    def change(made: MadeUp) -> None:
+        made.write("/proc/sys/kernel/random/boot_id", "1-2\n")
+        made.write(TRIAL, json.dumps(begun.to_data()))
+
+    return change
+
+
+TRIAL = "/var/lib/domu/network/trial.json"
 NAT_NIC = {"mode": "nat", "bridge": "xenbr0", "ipv4": {"address": "10.0.0.2/24", "gateway": "10.0.0.1"}}
 NAT_PLAN = planned(mode="nat", addresses=["10.0.0.1/24"])
 SWITCH = planned(kind="openvswitch", ports=["eth0"])
@@ -249,6 +266,10 @@ ROWS: list[Row] = [
     ("D122", "wrong", lambda _: None, NAT_PLAN, "nothing of the plan in profiles/dom0.yaml is installed"),
     ("D122", "warn", all_of(as_planned(NAT_PLAN), lambda d: d.write("/etc/domu/network.nft", "")), NAT_PLAN, "not as planned: /etc/domu/network.nft"),
     ("D122", "warn", all_of(as_planned(NAT_PLAN), lambda d: d.remove("/etc/domu/network.nft")), NAT_PLAN, "missing: /etc/domu/network.nft"),
+    ("D122", "warn", trial("waiting", "1-2"), WEB1, "change ab12 waits for its confirmation"),
+    ("D122", "warn", trial("waiting", "another"), WEB1, "change ab12 of the network was interrupted"),
+    ("D122", "warn", trial("applying", "1-2"), WEB1, "change ab12 of the network was interrupted"),
+    ("D122", "unknown", lambda d: d.write(TRIAL, "{}"), WEB1, "is not what this version of domu writes"),
     ("D113", "ok", lambda d: d.says("nft", ruleset(("ip", "docker"))), WEB1, "tables of others: ip docker"),
     ("D113", "wrong", lambda _: None, NAT_NEEDS, "need a table of nftables that is not there"),
     ("D113", "ok", lambda d: d.says("nft", ruleset(("inet", "domu"))), NAT_NEEDS, "no tables of others"),
