@@ -138,7 +138,7 @@ class InstallWatch:
             return
         self._moved_at = now
         if FAILED in text:
-            self._failed = text
+            self._failed, self._words_at, self._log_follows = text, now, False
         elif text == MARKER and not self._failed:
             self._marker_at = now
             self._stages.finished()

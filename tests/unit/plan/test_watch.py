@@ -69,6 +69,7 @@ def kind(verdict: Verdict | None) -> str:
         pytest.param(BEGIN, ALIVE_DOMAIN, LIMITS.quiet, "stuck", id="quiet"),
         pytest.param(signal("web1", f"{ALIVE} 10 bytes"), ALIVE_DOMAIN, LIMITS.deaf, "stuck", id="deaf"),
         pytest.param(signal("web1", f"late {FAILED} 003-x") + LOG, ALIVE_DOMAIN, 1, "gave up", id="late step failed"),
+        pytest.param(LOG + signal("web1", f"late {FAILED} 003-x"), ALIVE_DOMAIN, 20, "goes on", id="logs of before"),
         pytest.param(
             signal("web1", f"late {FAILED} 003-x") + marker_line("web1"),
             None,
