@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from builder.findings import Finding, Severity
 
 # preseeds/watch.j2 writes the same.
 SIGN = "[    0.000000] domu"
@@ -18,6 +20,8 @@ FINISHED = "the installation is complete"
 FAILED = "steps failed:"
 ALIVE = "syslog has"
 TOLD = "the logs were told"
+# What the stock templates carry into the installer for it (watch.j2, early.j2, late.j2).
+_CARRIED = frozenset({"/domu/watch", "/domu/finished", "/domu/early.sh", "/domu/late.sh"})
 # A time of the kernel's is padded to five digits before the point: "[%5lu.%06lu] " (kernel/printk/printk.c).
 _KERNEL = re.compile(r"\[ {0,4}\d+\.\d{6}\] (?P<text>[^\n]*)\n")
 # What may yet become one, or one of _NOT_SAID.
@@ -103,3 +107,11 @@ def kept_logs(console: str) -> dict[str, str]:
         if isinstance(part, Logged):
             found[part.name].append(f"{part.text}\n")
     return {name: "".join(lines) for name, lines in sorted(found.items())}
+
+
+def check_signals(guest: str, carried: Collection[str]) -> Iterator[Finding]:
+    """T108 where the initrd's files (`carried`, by path) lack what tells dom0 how the installation ends."""
+    if not set(carried) >= _CARRIED:
+        message = "the templates do not tell dom0 when the installation is complete, and domu rebuild waits for that"
+        hint = "include watch.j2, early.j2 and late.j2 in the template of your own"
+        yield Finding("T108", message, hint, severity=Severity.WARNING, guest=guest)

@@ -18,6 +18,7 @@ from builder.preseed.context import PreseedContext
 from builder.preseed.partitions import recipe_of
 from builder.preseed.recipe import render_recipe
 from builder.preseed.render import Rendered, Template, render_preseed
+from builder.preseed.signals import check_signals
 from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.load import LoadedSite
 from builder.profile.model import Guest
@@ -65,6 +66,7 @@ def render_guest(
         findings.extend(error.findings)
     else:
         findings.extend(check_hook(guest, preseed.files))
+        findings.extend(check_signals(guest.name, preseed.files))
     if findings.errors or plan is None or preseed is None:
         raise RefusalError(f"{guest.name} cannot be rendered", tuple(findings))
     return Artefacts(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.preseed.signals import SIGN, Kernel, Logged, Part, Parting, Signal, Words, kept_logs, signal
+from builder.preseed.signals import SIGN, Kernel, Logged, Part, Parting, Signal, Words, check_signals, kept_logs, signal
+from tests.guests import guest, rendered
 
 CONSOLE = (
     "Installing the base system  ... 10%"
@@ -77,3 +78,10 @@ def test_a_log_with_a_signal_in_it_is_no_signal() -> None:
 
 def test_logs_are_kept_apart() -> None:
     assert kept_logs(CONSOLE) == {"syslog": "Nov 23 03:00:00 kernel: [    1.000000] x\n"}
+
+
+def test_templates_that_do_not_tell_the_end_are_found() -> None:
+    carried = rendered(guest()).files
+    assert list(check_signals("web1", carried)) == []
+    for path in ("/domu/finished", "/domu/early.sh"):
+        assert [one.code for one in check_signals("web1", carried.keys() - {path})] == ["T108"]
