@@ -30,6 +30,7 @@ COMMANDS = (
     "show",
     "schema",
     "passwd",
+    "hostkeys",
     "fetch",
     "render",
     "boot",
