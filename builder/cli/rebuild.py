@@ -67,7 +67,7 @@ def _show(proposal: Proposal, *, json: bool) -> int:
     from builder.report.rebuild import proposal_data
 
     if json:
-        data = proposal_data(proposal.plan, proposal.going_on, proposal.findings)
+        data = proposal_data(proposal.plan, proposal.going_on, proposal.done.values(), proposal.findings)
         typer.echo(json_text.dumps(data, indent=2))
     elif found := [*proposal.plan.findings, *proposal.findings]:
         typer.echo(findings_text(found, colour=wants_colour(sys.stderr)), err=True)
@@ -76,28 +76,35 @@ def _show(proposal: Proposal, *, json: bool) -> int:
 
 def _rebuild(site: Site, proposal: Proposal, confirmed: list[str], root: Path, clock: Clock, *, json: bool) -> int:
     from builder.host.run import run_apart
+    from builder.report.findings import finding_data
     from builder.report.rebuild import end_data, end_text
     from builder.report.stages import stages_on
     from builder.workflows.bench import Bench
     from builder.workflows.rebuild import rebuild as rebuild_guests
 
     with stages_on() as stages:
-        end = rebuild_guests(site, proposal, confirmed, Bench(run_apart, root, site.root.resolve(), clock, stages))
+        bench = Bench(run_apart, root, site.root.resolve(), clock, stages, environment=os.environ)
+        end = rebuild_guests(site, proposal, confirmed, bench)
     if json:
-        data = [end_data(one.run, one.folder, one.message, one.hint) for one in end.guests]
-        typer.echo(json_text.dumps({"ok": end.ok, "stopped": end.stopped, "guests": data}, indent=2))
+        data = [end_data(one.run, one.folder, one.message, one.hint, one.findings) for one in end.guests]
+        skipped = [finding_data(one) for one in end.skipped]
+        whole = {"ok": end.ok, "stopped": end.stopped, "guests": data, "skipped": skipped}
+        typer.echo(json_text.dumps(whole, indent=2))
     else:
         for one in end.guests:
-            typer.echo(end_text(one.run, one.folder, one.message, one.hint))
+            typer.echo(end_text(one.run, one.folder, one.message, one.hint, one.findings))
+        for finding in end.skipped:
+            typer.echo(str(finding))
     return INTERRUPTED if end.stopped else FINE if end.ok else FINDINGS
 
 
 def _proposal_text(proposal: Proposal) -> str:
     from builder.report.plan import plan_text
-    from builder.report.rebuild import going_on_text
+    from builder.report.rebuild import done_text, going_on_text
 
     planned = plan_text(proposal.plan) if proposal.plan.guests else ""
-    return "\n\n".join(filter(None, [going_on_text(proposal.going_on), planned]))
+    texts = [done_text(proposal.done.values()), going_on_text(proposal.going_on), planned]
+    return "\n\n".join(filter(None, texts))
 
 
 def _ask(proposal: Proposal) -> list[str]:

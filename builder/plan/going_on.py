@@ -6,11 +6,11 @@ Facts in, decisions out. A step is in doubt when it was begun and nobody wrote d
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from builder.findings import Finding
+from builder.findings import Finding, Severity
 from builder.plan.journal import Run, Started
 from builder.plan.rebuild import Build
 from builder.plan.steps import Install, Step
@@ -107,6 +107,11 @@ def way_to_start(guest: Guest, domain: Domain | None) -> WayToStart:
     if domain.config is None:
         return "wait"
     return "refuse" if boots_installer(guest, domain.config) else "runs"
+
+
+def weigh(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What came of the comparison with the profile: that it could not be made (W102) does not fail a rebuild."""
+    return tuple(replace(one, severity=Severity.WARNING) if one.code == "W102" else one for one in findings)
 
 
 def may_try_again(attempts: int, *, transient: bool) -> bool:

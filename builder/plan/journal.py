@@ -71,10 +71,14 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Nothing more is done in this run, unless it failed and the same command goes on with it."""
+    """Nothing more is done in this run, unless it failed and the same command goes on with it.
+
+    `note`: how many `errors` and `warnings` there were when the guest was compared with its profile.
+    """
 
     at: datetime
     outcome: Outcome
+    note: Note = field(default_factory=dict)
 
 
 Record: TypeAlias = Begun | Started | Done | Failed | Stopped | Ended

@@ -19,6 +19,15 @@ def going_on_text(runs: Iterable[Run]) -> str:
     return "\n\n".join("\n".join(_going_on(run)) for run in runs)
 
 
+def done_text(runs: Iterable[Run]) -> str:
+    """Guests that need not be rebuilt again."""
+    ready = ((run, run.records[-1].at.astimezone()) for run in runs)
+    return "\n".join(
+        f"{run.begun.guest}: ready since {at:%Y-%m-%d %H:%M}, by the command that goes on now; --anew rebuilds it again"
+        for run, at in ready
+    )
+
+
 def _going_on(run: Run) -> Iterator[str]:
     steps = run.begun.steps
     yield f"{run.begun.guest}: run {run.id} goes on at step {run.next_step + 1} of {len(steps)}:"
@@ -26,8 +35,10 @@ def _going_on(run: Run) -> Iterator[str]:
         yield f"   - {describe(step)}"
 
 
-def proposal_data(plan: RebuildPlan, runs: Iterable[Run], findings: Sequence[Finding]) -> Mapping[str, Any]:
-    """What would be done, for `--json`."""
+def proposal_data(
+    plan: RebuildPlan, runs: Iterable[Run], done: Iterable[Run], findings: Sequence[Finding]
+) -> Mapping[str, Any]:
+    """What would be done, for `--json`; `runs` are gone on with, those of guests that are ready are `done`."""
     data = plan_data(plan)
     return {
         **data,
@@ -41,18 +52,20 @@ def proposal_data(plan: RebuildPlan, runs: Iterable[Run], findings: Sequence[Fin
             }
             for run in runs
         ],
+        "done": [{"guest": run.begun.guest, "run": run.id} for run in done],
         "findings": [*data["findings"], *map(finding_data, findings)],
     }
 
 
-def end_text(run: Run, folder: Path, message: str, hint: str) -> str:
-    """How it ended for a guest; where it failed, what was kept and what to do."""
+def end_text(run: Run, folder: Path, message: str, hint: str, findings: Sequence[Finding] = ()) -> str:
+    """How it ended for a guest: what is not as its profile says; or where it failed, what was kept and what to do."""
     guest = run.begun.guest
-    seconds = (run.records[-1].at - run.begun.at).total_seconds() if run.records else 0.0
     if run.state == "done":
-        return f"{guest}: rebuilt in {_time(seconds)} (run {run.id})"
+        seconds = (run.records[-1].at - run.begun.at).total_seconds()
+        return "\n".join([f"{guest}: rebuilt in {_time(seconds)} (run {run.id})", *map(str, findings)])
     step = run.begun.steps[run.next_step]
-    lines = [f"{guest}: {run.state} at: {title(step)}", f"  {message}"]
+    stands = "failed" if run.state == "failed" else "stopped"
+    lines = [f"{guest}: {stands} at step {run.next_step + 1} of {len(run.begun.steps)}, {title(step)}", f"  {message}"]
     if hint:
         lines.append(f"  next: {hint}")
     lines.append(f"  kept: {folder}")
@@ -64,7 +77,7 @@ def _time(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def end_data(run: Run, folder: Path, message: str, hint: str) -> Mapping[str, Any]:
+def end_data(run: Run, folder: Path, message: str, hint: str, findings: Sequence[Finding] = ()) -> Mapping[str, Any]:
     """The same for `--json`."""
     return {
         "guest": run.begun.guest,
@@ -77,4 +90,5 @@ def end_data(run: Run, folder: Path, message: str, hint: str) -> Mapping[str, An
         "kept": str(folder),
         "message": message,
         "hint": hint,
+        "findings": [finding_data(finding) for finding in findings],
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import BuilderError
+from builder.findings import Finding
 from builder.host.clock import Clock
 from builder.host.console import Place, console_log
 from builder.host.rebuild.journal import GuestJournal
@@ -26,7 +27,7 @@ class Bench:
     """The machine that a run is carried out on: its programs, its files below `root`, its clock; and who listens.
 
     `home` is the folder that programs of a profile are looked for in when they are named by a relative path, `consoles`
-    where xenconsoled keeps what guests say.
+    where xenconsoled keeps what guests say; `environment` is what domu was started with.
     """
 
     runner: Runner = run_apart
@@ -35,6 +36,7 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
     progress: Stages = field(default_factory=Silence)
     consoles: str = CONSOLES
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def console_of(self, guest: str) -> Path:
         """The log of this guest's console."""
@@ -45,7 +47,8 @@ class Bench:
 class Subject:
     """A guest of a run: where it is built, of which files (name -> SHA-256), and what its installer may ask.
 
-    `estimate`: how long the run's steps took before.
+    `estimate`: how long the run's steps took before. `verify` compares the guest with its profile once it is ready, if
+    it is to be.
     """
 
     guest: Guest
@@ -53,6 +56,7 @@ class Subject:
     digests: Mapping[str, str]
     catalogue: Catalogue
     estimate: Estimate = NO_ESTIMATE
+    verify: Callable[[], Sequence[Finding]] | None = None
 
 
 class StepError(BuilderError):

@@ -22,6 +22,7 @@ from builder.workflows.look_up import look_up
 from builder.workflows.plan import Survey, survey
 from builder.workflows.rebuild_guest import GuestEnd, rebuild_guest
 from builder.workflows.turns import Ends, take_turns
+from builder.workflows.verify import verify
 from builder.xen.consoles import check_keeping
 
 
@@ -73,8 +74,8 @@ class RebuildEnd:
 
     @property
     def ok(self) -> bool:
-        """All are done."""
-        return not self.stopped and not self.skipped and all(one.run.state == "done" for one in self.guests)
+        """All are ready, and as their profiles say."""
+        return not self.stopped and not self.skipped and all(one.ok for one in self.guests)
 
 
 def propose(
@@ -122,7 +123,7 @@ def rebuild(site: Site, proposal: Proposal, confirmed: Sequence[str], bench: Ben
     _check_names(proposal, confirmed)
     bench = replace(bench, consoles=proposal.survey.dom0.keeping.folder)
     candidates = {one.guest.name: one for one in proposal.survey.candidates}
-    subjects = {name: _subject(site, candidates[name], proposal) for name in proposal.choices}
+    subjects = {name: _subject(site, candidates[name], proposal, bench) for name in proposal.choices}
     with ExitStack() as stack:
         journals = {name: stack.enter_context(open_journal(bench.root, name)) for name in sorted(proposal.choices)}
         for name, journal in journals.items():
@@ -155,7 +156,7 @@ def _end(name: str, ends: Ends[GuestEnd], journal: GuestJournal, bench: Bench) -
 
 
 def _check_names(proposal: Proposal, confirmed: Sequence[str]) -> None:
-    if strange := sorted(set(confirmed) - proposal.choices.keys()):
+    if strange := sorted(set(confirmed) - proposal.choices.keys() - proposal.done.keys()):
         raise BuilderError(f"{', '.join(strange)}: confirmed, and not in this run", "nothing was touched")
     if missing := [name for name in proposal.to_confirm if name not in confirmed]:
         words = " ".join(f"--yes {name}" for name in missing)
@@ -195,7 +196,7 @@ def _begin_all(
     return runs
 
 
-def _subject(site: Site, candidate: Candidate, proposal: Proposal) -> Subject:
+def _subject(site: Site, candidate: Candidate, proposal: Proposal, bench: Bench) -> Subject:
     guest, choice = candidate.guest, proposal.choices[candidate.guest.name]
     digests = candidate.build.digests if candidate.build else {}
     if isinstance(choice, GoOn):
@@ -203,4 +204,8 @@ def _subject(site: Site, candidate: Candidate, proposal: Proposal) -> Subject:
     else:
         estimate = proposal.plan.estimates[guest.name]
     catalogue = look_up(site, guest.suite, guest.arch).catalogue
-    return Subject(guest, site.build / guest.name, digests, catalogue, estimate)
+
+    def compare() -> tuple[Finding, ...]:
+        return verify(site, guest.name, environment=bench.environment, root=bench.root).findings
+
+    return Subject(guest, site.build / guest.name, digests, catalogue, estimate, compare)

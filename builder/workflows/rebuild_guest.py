@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
 from builder.errors import BuilderError, RefusalError
+from builder.findings import Finding, Severity
 from builder.host.clock import StopRequestError
 from builder.host.console import end_of, read_from
+from builder.host.files import write_atomic
 from builder.host.lvm import carry_out, read_storage, settle
 from builder.host.rebuild.answers import command_succeeds, port_answers
 from builder.host.rebuild.domains import create_domain, destroy_domain, domain_with_config, find_domain, stop_domain
@@ -17,7 +20,7 @@ from builder.host.rebuild.files import place_files
 from builder.host.rebuild.hook import run_hook
 from builder.host.rebuild.journal import GuestJournal
 from builder.host.remove import remove_files, remove_link
-from builder.plan.going_on import TROUBLE, way_to_start
+from builder.plan.going_on import TROUBLE, way_to_start, weigh
 from builder.plan.journal import Done, Ended, Failed, Run, Started, Stopped
 from builder.plan.steps import (
     SSH,
@@ -47,12 +50,21 @@ _LOOK, _AWAY, _ORPHAN = 2.0, 60.0, 30.0
 
 @dataclass(frozen=True, slots=True)
 class GuestEnd:
-    """How a run on a guest stands when domu leaves it; message and hint where it failed."""
+    """How a run on a guest stands when domu leaves it; message and hint where it failed.
+
+    `findings`: what is not as its profile says, though it was rebuilt.
+    """
 
     run: Run
     folder: Path
     message: str = ""
     hint: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """It is ready, and as its profile says as far as that is known."""
+        return self.run.state == "done" and all(one.severity is not Severity.ERROR for one in self.findings)
 
 
 def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Bench, *, end: str = "ready") -> GuestEnd:
@@ -79,9 +91,22 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
             bench.progress.ended(guest, f"failed at: {title(step)}", ready=False)
             return GuestEnd(book.run, book.folder, _told(error), error.hint)
         book.write(Done(book.number, bench.clock.now()))
-    book.write(Ended(bench.clock.now(), "done"))
+    findings = _verify(book, subject, bench)
+    counts = Counter(f"{finding.severity.word}s" for finding in findings)
+    book.write(Ended(bench.clock.now(), "done", counts))
     bench.progress.ended(guest, end, ready=True)
-    return GuestEnd(book.run, book.folder)
+    return GuestEnd(book.run, book.folder, findings=findings)
+
+
+def _verify(book: Book, subject: Subject, bench: Bench) -> tuple[Finding, ...]:
+    """Compare the guest with its profile; what was found is kept with the run."""
+    if subject.verify is None:
+        return ()
+    bench.progress.stage(subject.guest.name, "compare it with its profile")
+    findings = weigh(subject.verify())
+    text = "".join(f"{finding}\n" for finding in findings)
+    write_atomic(book.folder / "verify.txt", text.encode(errors="replace"), mode=0o600)
+    return findings
 
 
 def _write_failure(book: Book, error: BuilderError, bench: Bench) -> None:

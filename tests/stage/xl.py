@@ -51,6 +51,12 @@ def _entries(state: State) -> list[State]:
                 disk | {"vdev": vdev, "pdev_path": f"/dev/{path}"}
                 for vdev, path in zip(vdevs, domain["disks"], strict=False)
             ]
+            if "actions" in domain:
+                config.update(domain["actions"])
+                config["nics"] = [
+                    {"devid": number, "mac": mac, "bridge": bridge}
+                    for number, (mac, bridge) in enumerate(zip(domain["macs"], domain["bridges"], strict=True))
+                ]
             told.append(entry)
     return told
 
@@ -106,7 +112,9 @@ def _domain(config: dict[str, Any]) -> State:
         "cmdline": config.get("extra", ""),
         "disks": [target.removeprefix("/dev/") for target in targets],
         "bridges": [word[7:] for vif in config["vif"] for word in vif.split(",") if word.startswith("bridge=")],
+        "macs": [word[4:] for vif in config["vif"] for word in vif.split(",") if word.startswith("mac=")],
         "on_crash": config["on_crash"],
+        "actions": {name: config[name] for name in ("on_poweroff", "on_reboot", "on_crash")},
         "installs": "priority=critical" in config.get("extra", ""),
         "state": "--p---",
         "made": False,
