@@ -166,8 +166,8 @@ def _count_cpus(text: str) -> int:
     """`0-3,5` (Documentation/admin-guide/cputopology.rst)."""
     count = 0
     for part in text.split(","):
-        first, _dash, last = part.partition("-")
-        count += _number(last or first) - _number(first) + 1
+        first, dash, last = part.partition("-")
+        count += _number(last if dash else first) - _number(first) + 1
     return count
 
 
