@@ -19,7 +19,7 @@ from builder.host.network.journal import Journal
 from builder.host.network.look import look
 from builder.host.run import run
 from builder.xen.change import Seen
-from builder.xen.network.places import INTERFACES, TRIAL_DROP_IN
+from builder.xen.network.places import INTERFACES, SYSCTLS, TRIAL_DROP_IN
 from tests.netns import FAR4, FAR6, world, xen_scripts
 from tests.netsite import DOM0, GUESTS, Machine, lay_site
 from tests.switches import OpenVSwitch, open_vswitch
@@ -90,7 +90,10 @@ def test_on_trial_confirmed_and_removed(machine: Machine, switches: OpenVSwitch)
     assert machine.root.joinpath(TRIAL_DROP_IN.lstrip("/")).exists()
     machine.domu("confirm")
     assert not machine.root.joinpath(TRIAL_DROP_IN.lstrip("/")).parent.exists()
-    assert "ovs-vsctl --timeout=15 -- --may-exist add-br xenbr0" in machine.root.joinpath(INTERFACES.lstrip("/")).read_text()
+    assert (
+        "ovs-vsctl --timeout=15 -- --may-exist add-br xenbr0"
+        in machine.root.joinpath(INTERFACES.lstrip("/")).read_text()
+    )
     assert "nothing to do" in machine.domu("apply")
     machine.domu("remove", "--yes")
     assert seen(machine) == before
@@ -124,6 +127,14 @@ def test_killed_at_the_transaction_everything_goes_back(machine: Machine, switch
     assert switches.tree() == FOREIGN
 
 
+def stop(machine: Machine, switches: OpenVSwitch) -> None:
+    """Both daemons, and with them what they had in the kernel."""
+    switches.stop("ovs-vswitchd")
+    switches.stop("ovsdb-server")
+    for name in (*OURS, *FOREIGN):
+        machine.dom0.ip(f"link delete dev {name}")
+
+
 def start_anew(machine: Machine, switches: OpenVSwitch) -> None:
     """As a boot does: what was live ends, but for the database; the old files give eth0 its addresses again."""
     trial = journal(machine).trial()
@@ -133,14 +144,11 @@ def start_anew(machine: Machine, switches: OpenVSwitch) -> None:
         if b"watch" in words and trial.id.encode() in words:
             os.kill(int(path.parent.name), signal.SIGKILL)
     until(lambda: not journal(machine).is_watched(trial.id))
-    switches.stop("ovs-vswitchd")
-    switches.stop("ovsdb-server")
+    stop(machine, switches)
     path = journal(machine).folder / "trial.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "boot": "another"}, indent=1))
     script = journal(machine).folder / "undo-openvswitch.sh"
     script.write_text(script.read_text().replace(trial.boot, "another"))
-    for name in (*OURS, *FOREIGN):
-        machine.dom0.ip(f"link delete dev {name}")
     for line in ("address add 192.0.2.2/24 dev eth0", "route add default via 192.0.2.1"):
         machine.dom0.ip(line)
     switches.start_database()
@@ -177,6 +185,25 @@ def test_started_anew_without_that_the_next_command_sees_to_it(machine: Machine,
     machine.domu("confirm", status=app.FINDINGS)
     assert switches.tree() == FOREIGN
     assert machine.dom0.pings(FAR4)
+
+
+def test_after_a_boot_there_is_nothing_to_do(machine: Machine, switches: OpenVSwitch) -> None:
+    """The database has the bridges, ifupdown their addresses, from the file that was confirmed."""
+    machine.apply()
+    stop(machine, switches)
+    switches.start_database()
+    switches.start_daemon()
+    dom0, root = machine.dom0, machine.root
+    (root / "ifstate").mkdir()
+    # ifupdown has a PATH of its own, and would find the machine's
+    written = (root / INTERFACES.lstrip("/")).read_text()
+    (root / "interfaces").write_text(written.replace("ovs-vsctl", str(switches.tools / "ovs-vsctl")))
+    places = ("--interfaces", root / "interfaces", "--state-dir", root / "ifstate")
+    done = dom0.run("ifup", "--all", *places, check=False)
+    assert not done.returncode, done.stderr
+    dom0.run("sysctl", "--quiet", "--load", root / SYSCTLS.lstrip("/"))
+    assert dom0.pings(FAR4)
+    assert "nothing to do" in machine.domu("apply")
 
 
 def test_in_the_same_boot_or_once_confirmed_nothing_is_taken_back(machine: Machine, switches: OpenVSwitch) -> None:
