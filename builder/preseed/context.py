@@ -46,10 +46,18 @@ class PreseedContext:
         return console_of(self.guest)
 
     @cached_property
-    def foreign_country(self) -> str:
-        """The country of a locale in another language than English; empty for English and for C."""
+    def locale_language(self) -> str:
+        """What the installer itself speaks: English, or C with the locale C."""
+        return "C" if self.guest.locale.startswith("C") else "en"
+
+    @cached_property
+    def locale_country(self) -> str:
+        """The country that the installer must be told beside the locale; empty where it follows from that (English).
+
+        With C any will do: time zone, keyboard and mirror have answers of their own.
+        """
         language, _, rest = self.guest.locale.partition("_")
-        return rest[:2] if language != "en" else ""
+        return "" if language == "en" else rest[:2] or "US"
 
     @cached_property
     def kernel_hook(self) -> bool:

@@ -67,6 +67,7 @@ class Case:
 
 
 GERMAN: Mapping[str, Any] = {"profile": (("locale", "de_DE.UTF-8"),)}
+NO_COUNTRY: Mapping[str, Any] = {"profile": (("locale", "C.UTF-8"),)}
 
 
 def lacks(question: str, asked: str, hint: str, **more: Any) -> Case:
@@ -79,6 +80,7 @@ CASES = (
     lacks("netcfg/get_gateway", "netcfg/get_gateway", "d-i netcfg/get_gateway string"),
     # A locale in another language, as the templates give it, and without what they give beside it.
     lacks("netcfg/get_gateway", "netcfg/get_gateway", "d-i netcfg/get_gateway string", **GERMAN),
+    lacks("netcfg/get_gateway", "netcfg/get_gateway", "d-i netcfg/get_gateway string", **NO_COUNTRY),
     Case(
         "a German locale alone",
         "question",

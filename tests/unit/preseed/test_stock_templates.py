@@ -162,7 +162,9 @@ def test_every_question_of_a_plain_installation_is_answered(suite: str, kind: st
             id="a locale in another language",
         ),
         pytest.param({"locale": "en_GB.UTF-8"}, {"debian-installer/language": None}, id="a locale in English"),
-        pytest.param({"locale": "C.UTF-8"}, {"debian-installer/language": None}, id="no locale"),
+        pytest.param(
+            {"locale": "C.UTF-8"}, {"debian-installer/language": "C", "debian-installer/country": "US"}, id="no country"
+        ),
         pytest.param({}, {"preseed/early_command": "sh /domu/early.sh"}, id="no early command of its own"),
         pytest.param(
             {"debconf": [{"question": "pkgsel/upgrade", "type": "select", "value": "none"}]}, {"pkgsel/upgrade": "none"}, id="own answer"
