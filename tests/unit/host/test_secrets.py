@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from builder.errors import RefusalError
 from builder.host.run import run
 from builder.host.secrets import resolve
 from builder.host.site import Site
+from builder.profile.host_keys import KeySource
 from builder.profile.model import SecretSource
+from tests.sshd import make_key
 
 HASH = f"$6$canary${'canary' * 14}ca"
 YESCRYPT = f"$y$j9T$canary${'c' * 43}"
@@ -116,3 +119,74 @@ def test_one_command_for_several_users_runs_once(tmp_path: Path) -> None:
     found = resolve({"a": source, "b": source}, site=Site(tmp_path), runner=run, environment=ENVIRONMENT)
     assert found["a"] == found["b"]
     assert (tmp_path / "runs").read_text() == "\n"
+
+
+@pytest.fixture(name="keys", scope="module")
+def private_keys(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Private keys by ssh-keygen, and what is none."""
+    folder = tmp_path_factory.mktemp("keys")
+    make_key(folder / "ed25519")
+    make_key(folder / "ecdsa", "ecdsa")
+    locked = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "canary", "-f", str(folder / "locked")]
+    subprocess.run(locked, check=True, stdin=subprocess.DEVNULL)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def host_key(site: Path, kind: str = "ed25519", **source: Any) -> str:
+    path = f"ssh_host_keys.{kind}"
+    sources = {path: KeySource.model_validate(source)}
+    return resolve(sources, site=Site(site), runner=run, environment=ENVIRONMENT)[path].reveal()
+
+
+def test_private_keys_come_through_whole(tmp_path: Path, keys: Mapping[str, str]) -> None:
+    write(tmp_path, "key", keys["ed25519"])
+    write(tmp_path, "noted", f"of web1\n{keys['ed25519']}user: root\n")
+    assert host_key(tmp_path, file="key") == keys["ed25519"]
+    assert host_key(tmp_path, file="noted") == keys["ed25519"]
+    assert host_key(tmp_path, command=["cat", str(tmp_path / "key")]) == keys["ed25519"]
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        pytest.param({"file": "missing"}, "S002", "domu hostkeys GUEST", id="no-file"),
+        pytest.param({"env": "MISSING"}, "S003", "is not set", id="not-set"),
+        pytest.param({"file": "open"}, "S004", "can be read by everybody", id="file-for-everybody"),
+        pytest.param({"command": ["false"]}, "S005", "ended with status 1", id="command-fails"),
+        pytest.param({"file": "ecdsa"}, "S007", "of type ecdsa", id="of-another-type"),
+        pytest.param({"file": "ed25519.pub"}, "S007", "holds no private key", id="public-half"),
+        pytest.param({"env": "PLAIN"}, "S007", "holds no private key", id="plain-text"),
+        pytest.param({"env": "EMPTY"}, "S003", "is not set", id="set-to-nothing"),
+        pytest.param({"file": "cut"}, "S007", "holds a private key that was", id="cut"),
+        pytest.param({"file": "locked"}, "S008", "wants a passphrase", id="locked"),
+        pytest.param({"command": ["head", "-c", "1000000", "/dev/zero"]}, "S007", "holds no", id="endless-command"),
+    ],
+)
+def test_what_is_no_private_key_is_refused_unseen(
+    tmp_path: Path, keys: Mapping[str, str], source: dict[str, Any], code: str, words: str
+) -> None:
+    for name, text in keys.items():
+        write(tmp_path, name, text)
+    write(tmp_path, "open", keys["ed25519"], 0o604)
+    lines = keys["ed25519"].splitlines(keepends=True)
+    write(tmp_path, "cut", "".join([*lines[:-2], lines[-1]]))
+    with pytest.raises(RefusalError) as refusal:
+        host_key(tmp_path, **source)
+    (finding,) = refusal.value.findings
+    assert finding.code == code
+    assert words in finding.message + finding.hint
+    assert "canary" not in str(finding)
+    assert not any(line in str(finding) for text in keys.values() for line in text.splitlines()[1:-1])
+
+
+def test_one_key_of_two_types_is_judged_for_each(tmp_path: Path, keys: Mapping[str, str]) -> None:
+    write(tmp_path, "key", keys["ed25519"])
+    source = KeySource.model_validate({"file": "key"})
+    with pytest.raises(RefusalError) as refusal:
+        resolve(
+            {"ssh_host_keys.ed25519": source, "ssh_host_keys.rsa": source},
+            site=Site(tmp_path),
+            runner=run,
+            environment={},
+        )
+    assert [finding.message.partition(":")[0] for finding in refusal.value.findings] == ["ssh_host_keys.rsa"]

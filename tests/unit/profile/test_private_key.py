@@ -79,6 +79,7 @@ def test_damage_is_noticed_or_harmless(tmp_path_factory: pytest.TempPathFactory,
     place = data.draw(st.integers(0, len(body[line]) - 1))
     sign = data.draw(st.sampled_from("Aa0+/=\n*"))
     body[line] = body[line][:place] + sign + body[line][place + 1 :]
+    outcome: str
     try:
         outcome = read_private_key("\n".join([text.splitlines()[0], *body, text.splitlines()[-1], ""])).kind
     except NoKeyError as error:
