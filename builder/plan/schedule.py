@@ -147,13 +147,13 @@ def in_vain(schedule: Schedule, states: Mapping[str, State]) -> Iterator[Finding
         if lost:
             why = "failed" if now[lost[0]] == "failed" else "was left as it is, too"
             message = f"is left as it is: it starts after {lost[0]}, which {why}"
-            yield Finding("G130", message, f"mend that, then: domu rebuild {turn.guest}", guest=turn.guest)
+            yield Finding("G130", message, "when that is mended, the same command goes on with it", guest=turn.guest)
         elif "running" in now.values() or not _is_ready(turn, now) or turn.guest not in _left_over(schedule, now):
             continue
         else:
             what = "memory" if MEMORY in _lacks(turn, schedule.room(now)) else "room for volumes"
             message = f"is left as it is: the {what} that it needs may be held by guests that failed"
-            yield Finding("G131", message, f"mend those, then: domu rebuild {turn.guest}", guest=turn.guest)
+            yield Finding("G131", message, "when those are mended, the same command goes on with it", guest=turn.guest)
         now[turn.guest] = "skipped"
 
 

@@ -57,16 +57,16 @@ class Case:
     place: Place = EMPTY
 
     def plan(self) -> RebuildPlan:
-        dom0 = Domain("Domain-0", 0, Size(GIB), 1, DomainState(running=True), 1.0)
-        return plan_rebuild(
-            [self.candidate(one) for one in self.guests],
-            Dom0(
-                (dom0, *self.domains),
-                replace(read_info(INFO), unclaimed=self.free),
-                facts(*self.volumes),
-                frozenset(self.interfaces),
-                {one.name: self.place for one in self.guests},
-            ),
+        return plan_rebuild([self.candidate(one) for one in self.guests], self.dom0())
+
+    def dom0(self) -> Dom0:
+        own = Domain("Domain-0", 0, Size(GIB), 1, DomainState(running=True), 1.0)
+        return Dom0(
+            (own, *self.domains),
+            replace(read_info(INFO), unclaimed=self.free),
+            facts(*self.volumes),
+            frozenset(self.interfaces),
+            {one.name: self.place for one in self.guests},
         )
 
     def candidate(self, one: Guest) -> Candidate:
