@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from builder.errors import BuilderError
+from builder.host.network.act import reach
+from builder.host.run import Completed
 from builder.profile.dom0 import Dom0
 from builder.xen.live import Link, Live
 from builder.xen.live_steps import steps
@@ -68,6 +71,19 @@ def test_what_ovs_vsctl_tells() -> None:
     found = parse_switches(ANSWER)
     assert found == {"ovs0": OVS0, "bare": BARE}
     assert [port.error for port in found["ovs0"].ports] == ["", "could not open network device nosuch0", ""]
+
+
+def test_what_open_vswitch_could_not_bring_about_is_a_failed_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ovs-vsctl` ends with 0 all the same; only ports of ours count."""
+
+    def runner(argv: Sequence[str], **_more: object) -> Completed:
+        return Completed(tuple(argv), 0, (ANSWER if argv[0] == "ovs-vsctl" else "[]").encode(), b"")
+
+    monkeypatch.setattr("builder.host.network.look.shutil.which", lambda program: f"/usr/bin/{program}")
+    target = Live({}, frozenset(), switches={"ovs0": OVS0})
+    reach(runner, target, frozenset({"ovs0", "eth1"}))
+    with pytest.raises(BuilderError, match="cannot bring ovs0 about: could not open network device nosuch0"):
+        reach(runner, target, frozenset({"ovs0", "eth1", "nosuch0"}))
 
 
 @pytest.mark.parametrize(
