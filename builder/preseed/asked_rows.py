@@ -28,6 +28,15 @@ ASKED = (
         "localechooser 2.112 usr/bin/localechooser:525,662,726,752,816",
     ),
     Asked(
+        ("localechooser/continentlist",),
+        "critical",
+        "with a locale from which no country follows",
+        (("debian-installer/country",),),
+        (_of("debian-installer/country", "string", "US"),),
+        "localechooser 2.112 usr/bin/localechooser:639-745; seen under Xen with C.UTF-8",
+        Condition(where=(Where("debian-installer/locale", r"C(?:\..*)?"),)),
+    ),
+    Asked(
         ("keyboard-configuration/xkb-keymap",),
         "critical",
         "after the language; the value is taken as layout(variant) and not checked",

@@ -7,9 +7,9 @@ terminal, choices, and a prompt without an end of line. Questions are named by t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -166,10 +166,22 @@ class _Texts:
 
     @cached_property
     def _texts(self) -> tuple[tuple[_Text, ...], tuple[_Text, ...]]:
-        texts = [_text_of(one) for one in self._catalogue.questions if one.type not in {"text", "title"}]
+        texts = [_text_of(self._filled(one)) for one in self._catalogue.questions if one.type not in {"text", "title"}]
         texts = [text for text in texts if text.weight]
         ours = tuple(text for text in texts if text.question.installer)
         return ours, tuple(text for text in texts if not text.question.installer)
+
+    def _filled(self, question: Question) -> Question:
+        """With the texts that scripts put in place of its variables, where it has nothing else to be known by."""
+        fills = next((texts for start, texts in _FILLS.items() if question.name.startswith(start)), None)
+        if fills is None:
+            return question
+        description, extended = question.description, question.extended
+        for variable, name in fills.items():
+            found = self._catalogue.by_name.get(name)
+            text = found.description.replace("%s", "${PLACE}") if found else ""
+            description, extended = description.replace(variable, text), extended.replace(variable, text)
+        return replace(question, description=description, extended=extended)
 
     def ending(self, said: str, types: AbstractSet[str]) -> tuple[str, ...]:
         """Names of the questions of these types whose texts end what was said: those that match the most of it."""
@@ -188,6 +200,17 @@ def _best(found: Sequence[_Text]) -> tuple[str, ...]:
     return tuple(text.question.name for text in likely if text.weight == most)
 
 
+def _of_country(first: str, third: str) -> Mapping[str, str]:
+    start = "localechooser/text/country"
+    return {"${TXT1}": f"{start}/1/{first}", "${TXT2}": f"{start}/2", "${TXT3}": f"{start}/3/{third}"}
+
+
+# localechooser 2.112, usr/bin/localechooser: by the beginning of a question's name, templates of its variables.
+_FILLS: Mapping[str, Mapping[str, str]] = {
+    "localechooser/continentlist": _of_country("continent", "continent"),
+    "localechooser/countrylist/": _of_country("country", "country"),
+    "localechooser/shortlist/": _of_country("country", "shortlist"),
+}
 _KNOWN_STOPS = {name for row in ASKED for name in row.shown}
 
 

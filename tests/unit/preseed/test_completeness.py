@@ -271,6 +271,7 @@ def test_every_row_has_a_stage_and_they_come_in_order() -> None:
 
 # Answers on which rows depend, one that meets each condition; German's country has one time zone.
 MEETING = {
+    "debian-installer/locale": ("C.UTF-8",),
     "mirror/country": ("manual", "DE"),
     "mirror/protocol": ("http", "https"),
     "netcfg/get_ipaddress": ("192.0.2.9",),
@@ -298,6 +299,8 @@ def scene_of(row: Asked) -> tuple[Situation, dict[str, str]]:
         fresh=bool(needed.fresh),
     )
     answers = {"debian-installer/country": "DE" if needed.several_zones is False else "US"}
+    if ("debian-installer/country",) in row.answered_by:
+        answers = {}
     for where in needed.where:
         fitting = [value for value in MEETING[where.question] if where.holds({where.question: value})]
         answers[where.question] = fitting[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.preseed.catalogue import Catalogue
@@ -25,6 +25,21 @@ HOSTNAME = (
     "network. If you don't know what your hostname should be, consult your network \nadministrator. If you are setting "
     "up your own home network, you can make \nsomething up here.\nHostname:\nPrompt: '?' for help, default=debian> "
 )
+CONTINENT = """\
+Select your location
+--------------------
+
+The selected location will be used to set your time zone and also for example
+to help select the system locale. Normally this should be the country where you
+live.
+
+Select the continent or region to which your location belongs.
+Continent or region:
+  1: Africa,              5: Caribbean,            9: North America,
+  2: Antarctica,          6: Central America,     10: Oceania,
+  3: Asia,                7: Europe,              11: South America,
+  4: Atlantic Ocean,      8: Indian Ocean,
+Prompt: '?' for help> """
 CONFIRM = (
     "Partition disks\n---------------\n\n"
     "No root file system is defined.\n"
@@ -62,6 +77,7 @@ def test_other_lines_are_told_whole_and_the_kernels_are_not() -> None:
     ]
 
 
+@settings(deadline=None)  # machines are slow at times
 @given(st.lists(st.integers(0, len(INSTALLING + HOSTNAME)), max_size=8))
 def test_pieces_may_end_anywhere(cuts: list[int]) -> None:
     text = INSTALLING + HOSTNAME
@@ -87,6 +103,13 @@ def test_a_question_of_an_installed_package_is_named() -> None:
     question = next(one for one in CATALOGUE.questions if one.type == "string" and one.target and not one.installer)
     asked = f"{question.extended}\n{question.description}\nPrompt: '?' for help> "
     assert waits(INSTALLING + asked).names[0] == question.name
+
+
+def test_a_question_is_named_by_the_texts_that_a_script_puts_into_it() -> None:
+    prompt = waits(CONTINENT)  # as an install under Xen 4.17 asked it
+    assert prompt.names == ("localechooser/continentlist",)
+    assert prompt.answers == ("d-i debian-installer/country string US",)
+    assert prompt.choices[6] == "Europe"
 
 
 def test_choices_are_told() -> None:

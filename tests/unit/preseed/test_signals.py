@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.preseed.signals import SIGN, Kernel, Logged, Part, Parting, Signal, Words, check_signals, kept_logs, signal
@@ -48,6 +48,7 @@ STAMPED = re.sub(r"(?m)^", "[2026-11-23 04:00:00] ", CONSOLE)
 
 
 @pytest.mark.parametrize("console", [CONSOLE, STAMPED], ids=["as it was said", "with times"])
+@settings(deadline=None)  # machines are slow at times
 @given(cuts=st.lists(st.integers(0, len(STAMPED)), max_size=8))
 def test_pieces_may_end_anywhere(console: str, cuts: list[int]) -> None:
     parting, places = Parting(), [0, *sorted(cuts), len(STAMPED)]
