@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from builder.plan.journal import parse_journal
-from tests.stage.domu import Ended
+from builder.plan.steps import describe
+from tests.stage.domu import Ended, plain
 from tests.stage.hardware import State
 from tests.stage.stage import PRECIOUS, Stage
 
 AGAIN = ("rebuild", "web1", "--yes", "web1")
 WHENS = ("before", "half", "orphan", "after")
 _JOURNAL = "/root/var/lib/domu/runs/web1/journal"
+UNWRITTEN, WRITTEN = f"before fsync {_JOURNAL}", f"after fsync {_JOURNAL}"
 INSTALL, RUN = (f"xl create /var/lib/domu/web1/web1{kind}.cfg" for kind in (".install", ""))
 # What happens between the crash and the same command again.
 Between = Callable[[Stage], object]
@@ -78,11 +80,20 @@ def _domain(domain: State) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Reference:
-    """The undisturbed run: its points in order, the changes, and how it leaves the dom0."""
+    """The undisturbed run: its points in order, the changes, its steps in words, and how it leaves the dom0.
+
+    `places`: for each point the number of the step that it is in, 0 before the first.
+    """
 
     points: tuple[str, ...]
     changes: tuple[str, ...]
+    words: tuple[str, ...]
+    places: tuple[int, ...]
     facts: Facts
+
+    @property
+    def steps(self) -> int:
+        return len(self.words)
 
 
 @dataclass(frozen=True)
@@ -102,18 +113,49 @@ def reference(stage: Stage) -> Reference:
     done = stage.domu(*AGAIN)
     assert done.status == 0, done
     assert stage.state()["installs"] == {"web1": {"begun": 1, "finished": 1}}
-    return Reference(done.points, tuple(stage.changes()), Facts.of(stage))
+    (run,) = parse_journal(stage.journal())
+    marks = {0: 0} | dict(enumerate(_steps_by_line(stage.journal()), 1))
+    lines, places = 0, []
+    for point in done.points:
+        lines += point == WRITTEN
+        places.append(marks[max(0, lines - 1)])  # the first is of the empty journal
+    words = tuple(describe(step) for step in run.begun.steps)
+    return Reference(done.points, tuple(stage.changes()), words, tuple(places), Facts.of(stage))
+
+
+def _steps_by_line(journal: str) -> Iterator[int]:
+    """For each line of a journal, the number of the step that has been started by then."""
+    step = 0
+    for line in journal.splitlines():
+        step = json.loads(line)["step"] + 1 if '"record": "started"' in line else step
+        yield step
 
 
 def cuts(found: Reference) -> Iterator[Cut]:
     """Every place at which the run can be cut off by SIGKILL; what is polled, a few times only."""
+    for point, number in _passed(found):
+        yield Cut(point, number)
+    for number in range(1, len(found.changes) + 1):
+        yield from (Cut(change=number, when=when) for when in WHENS)
+
+
+def rough_cuts(found: Reference) -> Iterator[Cut]:
+    """The rest: dom0 goes down too, the journal loses its end, somebody stops domu."""
+    for between in ("torn line", "lost line"):
+        yield from (Cut(point, number, between=between) for point, number in _passed(found) if point == UNWRITTEN)
+    for between in ("reboot", "reboot with xendomains"):
+        yield from (Cut(point, number, between=between) for point, number in _passed(found) if point == WRITTEN)
+        for change in range(1, len(found.changes) + 1):
+            yield from (Cut(change=change, when=when, between=between) for when in ("before", "half", "after"))
+    yield from (Cut(point, number, signal="stop") for point, number in _passed(found))
+
+
+def _passed(found: Reference) -> Iterator[tuple[str, int]]:
     seen: Counter[str] = Counter()
     for point in found.points:
         seen[point] += 1
         if seen[point] <= _times(point):
-            yield Cut(point, seen[point])
-    for number in range(1, len(found.changes) + 1):
-        yield from (Cut(change=number, when=when) for when in WHENS)
+            yield point, seen[point]
 
 
 def _times(point: str) -> int:
@@ -121,6 +163,18 @@ def _times(point: str) -> int:
     if _JOURNAL in point:
         return 10_000
     return 6 if point.startswith(("start xl", "start lvm")) else 3
+
+
+def place_of(found: Reference, cut: Cut) -> int:
+    """The number of the step in which the cut is, 0 before the first."""
+    if cut.change:
+        starts = iter(enumerate(found.points))
+        at = 0
+        for change in found.changes[: cut.change]:
+            at = next(number for number, point in starts if point == plain(f"start {change}", ""))
+        return found.places[at]
+    passed = [number for number, point in enumerate(found.points) if point == cut.point]
+    return found.places[passed[cut.time - 1]]
 
 
 def torn(stage: Stage) -> None:
@@ -197,3 +251,24 @@ def _difference(facts: Facts, wanted: Facts) -> str:
         },
         indent=1,
     )
+
+
+def table(found: Reference, survived: Iterable[Survived]) -> str:
+    """Counts by step and by kind of crash."""
+    kinds = ("kill", "reboot", "journal", "stop")
+    counts: Counter[tuple[int, str]] = Counter()
+    for one in survived:
+        place = place_of(found, one.cut)
+        kind = "journal" if one.cut.between.endswith("line") else one.cut.between.partition(" ")[0]
+        counts[place, one.cut.signal if kind == "nothing" else kind] += 1
+        counts[place, "again"] += one.installs - 1
+        counts[place, "hook"] += one.hooks - 1
+    head = "| step | SIGKILL | and reboot | and the journal's end lost | SIGTERM | again | hook |\n|---|--:|--:|--:|--:|--:|--:|\n"
+    lines = []
+    for number, words in enumerate(("before the first", *found.words)):
+        cells = [str(counts[number, kind] or "") for kind in (*kinds, "again", "hook")]
+        lines.append(f"| {number or ''} {words} | {' | '.join(cells)} |\n".replace("|  ", "| "))
+    sums = [
+        str(sum(value for (_, kind), value in counts.items() if kind == wanted)) for wanted in (*kinds, "again", "hook")
+    ]
+    return f"{head}{''.join(lines)}| all | {' | '.join(sums)} |"

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn, Self, TypeAlias
+from typing import IO, Any, NoReturn, Self, SupportsIndex, TypeAlias
 
 PROJECT = Path(__file__).parent.parent.parent
 SPEED = 20
@@ -62,18 +62,22 @@ class Job:
 
 @dataclass
 class Zygote:
-    """The process that has loaded domu, and starts it again and again by fork."""
+    """The process that has loaded domu and starts it again and again by fork; and one that plays the programs."""
 
     process: subprocess.Popen[str] = field(init=False)
+    programs: subprocess.Popen[str] = field(init=False)
+    port: int = 0
     numbers: int = 0
 
     def __enter__(self) -> Self:
-        words = [sys.executable, "-m", "tests.stage.domu"]
-        self.process = subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.programs, self.process = _module("tests.stage.programs"), _module("tests.stage.domu")
+        assert self.programs.stdout
+        self.port = int(self.programs.stdout.readline())
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.process.communicate()
+        self.programs.communicate()
 
     def _ask(self, **words: Any) -> int:
         assert self.process.stdin
@@ -108,6 +112,11 @@ class Zygote:
     def run(self, stage: Path, argv: Sequence[str]) -> None:
         """Any program on the stage."""
         subprocess.run(argv, env=_environment(stage), check=False, capture_output=True)
+
+
+def _module(name: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", name]
+    return subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _environment(stage: Path) -> dict[str, str]:
@@ -171,10 +180,15 @@ def _run(argv: list[str]) -> int:
 
 
 def _hurry(speed: int) -> None:
-    """A second is shorter for it. The clock of the date stays."""
-    sleep, monotonic, begin = time.sleep, time.monotonic, time.monotonic()
-    time.sleep = lambda seconds: sleep(float(seconds) / speed)
-    time.monotonic = lambda: begin + (monotonic() - begin) * speed
+    """To sleep is quicker for it, and its clock takes a sleep for what was asked; what it does takes its time."""
+    sleep, monotonic, gained = time.sleep, time.monotonic, [0.0]
+
+    def nap(seconds: float | SupportsIndex) -> None:
+        sleep(float(seconds) / speed)
+        gained[0] += float(seconds) * (1 - 1 / speed)
+
+    time.sleep = nap
+    time.monotonic = lambda: monotonic() + gained[0]
 
 
 class _Points:

@@ -1,5 +1,7 @@
 """What lies in the stage's bin/: one program under many names, which logs its call, may kill who called it, and acts.
 
+The program itself is a few lines of bash that ask a process which plays them all: started often, it has to be quick.
+
 An order `kill` {"change": N, "when": "before" | "half" | "orphan" | "after"} is about the N-th call that changes
 something: before it did anything; half done, and then never again ("half") or to its end while its caller is dead
 ("orphan"); or after all of it was done and before the caller heard of it.
@@ -14,8 +16,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
+from typing import TypeAlias
 
 from tests.stage import lvm, xl
 from tests.stage.hardware import State, opened
@@ -45,7 +50,7 @@ def _guest_answers(stage: Path, words: Sequence[str], _half: Half) -> Answer:
 def _hook(stage: Path, words: Sequence[str], half: Half) -> Answer:
     half()
     with opened(stage) as state:
-        state["hooks"].append([*words, os.environ.get("DOMU_AGAIN", "")])
+        state["hooks"].append(list(words))
     return Answer(int(state["orders"].get("hook", 0)))
 
 
@@ -75,43 +80,45 @@ CHANGING: Mapping[tuple[str, ...], Program] = {
 NAMES = sorted({words[0] for words in (*READING, *CHANGING)})
 
 
-def main(stage: Path, argv: Sequence[str]) -> NoReturn:
-    """Be the program argv[0]."""
+def play(stage: Path, argv: Sequence[str], caller: int, env: Mapping[str, str]) -> Answer:
+    """Be the program argv[0], which the process `caller` started with `env`."""
     said = _ordered_words(stage, argv)
     reading = READING.get(tuple(argv[:2])) or READING.get(tuple(argv[:1]))
     changing = CHANGING.get(tuple(argv[:2])) or CHANGING.get(tuple(argv[:1]))
-    if said is not None:
+    if said is not None or reading:
         _log(stage, argv, 0)
-        _leave(said)
-    if reading:
-        _log(stage, argv, 0)
-        _leave(reading(stage, _arguments(argv), lambda: None))
+        return said or (reading or _nobody)(stage, argv[1:], lambda: None)
     if changing is None:
         _log(stage, argv, -1)
-        _leave(Answer(127, err=f"the stage has no such program: {' '.join(argv)}"))
+        return _nobody(stage, argv, lambda: None)
     order = _count(stage, argv)
-    _kill_if(order == "before", and_end=True)
+    if order == "before":
+        raise CutOffError(caller)
 
     def half() -> None:
-        _kill_if(order == "half", and_end=True)
+        if order == "half":
+            raise CutOffError(caller)
         if order == "orphan":
-            _kill_if(True)
+            os.kill(caller, signal.SIGKILL)
             time.sleep(0.1)
 
-    answer = changing(stage, _arguments(argv), half)
-    _kill_if(order == "after", and_end=True)
-    _leave(answer)
+    words = [*argv[1:], env.get("DOMU_AGAIN", "")] if changing is _hook else argv[1:]
+    answer = changing(stage, words, half)
+    if order == "after":
+        raise CutOffError(caller)
+    return answer
 
 
-def _arguments(argv: Sequence[str]) -> Sequence[str]:
-    return argv[1:]
+class CutOffError(Exception):
+    """The program ends here, and its caller is killed."""
+
+    def __init__(self, caller: int) -> None:
+        super().__init__(str(caller))
+        os.kill(caller, signal.SIGKILL)
 
 
-def _kill_if(wanted: bool, *, and_end: bool = False) -> None:
-    if wanted:
-        os.kill(os.getppid(), signal.SIGKILL)
-        if and_end:
-            os._exit(1)
+def _nobody(_stage: Path, argv: Sequence[str], _half: Half) -> Answer:
+    return Answer(127, err=f"the stage has no such program: {' '.join(argv)}")
 
 
 def _count(stage: Path, argv: Sequence[str]) -> str:
@@ -132,7 +139,8 @@ def _log(stage: Path, argv: Sequence[str], change: int) -> None:
 
 def _ordered_words(stage: Path, argv: Sequence[str]) -> Answer | None:
     """What a test ordered this command line to say instead."""
-    orders = json.loads((stage / "state.json").read_text())["orders"].get("say", {})
+    with opened(stage) as state:
+        orders = state["orders"].get("say", {})
     line = " ".join(argv)
     for begin, (status, out, err) in orders.items():
         if line.startswith(begin):
@@ -140,8 +148,44 @@ def _ordered_words(stage: Path, argv: Sequence[str]) -> Answer | None:
     return None
 
 
-def _leave(answer: Answer) -> NoReturn:
-    sys.stdout.write(answer.out)
-    sys.stderr.write(answer.err and f"{answer.err}\n")
-    sys.stdout.flush()
-    os._exit(answer.status)
+class _Call(StreamRequestHandler):
+    """One program: its caller, environment and arguments, each with a NUL behind it; then its status, errors, output."""
+
+    def handle(self) -> None:
+        count, caller, again, stage, *argv = (self._word() for _ in range(5))
+        argv += [self._word() for _ in range(int(count))]
+        try:
+            answer = play(Path(stage), argv, int(caller), {"DOMU_AGAIN": again})
+        except CutOffError:
+            answer = Answer(1)
+        said = " ".join(answer.err.split("\n"))
+        with suppress(ConnectionError):  # the program was killed, too
+            self.wfile.write(f"{answer.status}\n{said}\n{answer.out}".encode())
+
+    def _word(self) -> str:
+        found = bytearray()
+        while (sign := self.rfile.read(1)) != b"\0":
+            if not sign:
+                raise EOFError
+            found += sign
+        return found.decode()
+
+
+class Server(ThreadingTCPServer):
+    """What all programs of all stages ask, on a port of the loopback."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    with Server(("127.0.0.1", 0), _Call) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        print(server.server_address[1], flush=True)
+        sys.stdin.read()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

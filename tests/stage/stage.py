@@ -14,9 +14,7 @@ Nothing outside of the folder is met: PATH has the stage's programs only, and a 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,11 +39,14 @@ RECORDED = PROJECT / "tests/data/xl"
 # Real programs that act on nothing of this machine.
 _REAL = ("sh", "cat", "env", "setsid", "sleep", "true", "false", "timeout", "dpkg")
 _BIN = """\
-#!{python} -IS
-import pathlib, sys
-sys.path.insert(0, "{project}")
-from tests.stage.programs import main
-main(pathlib.Path("{stage}"), [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]])
+#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/{port} || exit 70
+printf '%s\\0' "$#" "$PPID" "${{DOMU_AGAIN-}}" "{stage}" "${{0##*/}}" "$@" >&3
+read -r status <&3 || exit 70
+IFS= read -r complaint <&3
+[ -z "$complaint" ] || printf '%s\\n' "$complaint" >&2
+cat <&3
+exit "$status"
 """
 _NOTHING = "#!/bin/sh\nexit 0\n"
 PROFILE = """\
@@ -61,8 +62,8 @@ volumes:
   - {name: srv, size: 400M, mount: /srv}
   - {name: scratch, size: 100M, mount: /scratch, keep: false}
 ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEfW8EuEKb2VCqmubrN/ACJB7LqwB5FhML94uNY4n39i nobody@example.org]
-ready: {command: [guest-answers, web1], limit: 60}
-after: [{command: [after-hook, restore], limit: 60}]
+ready: {command: [guest-answers, web1], limit: 3600}
+after: [{command: [after-hook, restore], limit: 3600}]
 """
 PROFILE_PATH = "profiles/web1.yaml"
 PRECIOUS = "ten years of letters"
@@ -100,7 +101,7 @@ class Stage:
         """A dom0 with web1 installed long ago, built anew, and `running`."""
         stage = cls(folder, zygote)
         folder.mkdir(parents=True)
-        _lay_programs(folder)
+        _lay_programs(folder, zygote.port)
         _lay_root(stage.root)
         stage.site.profiles.mkdir(parents=True)
         (stage.site.profiles / "web1.yaml").write_text(profile)
@@ -115,7 +116,7 @@ class Stage:
     def copy(self, folder: Path) -> Stage:
         """The same dom0 once more, elsewhere."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        _lay_programs(folder)
+        _lay_programs(folder, self.zygote.port)
         return Stage(folder, self.zygote)
 
     def build(self, *names: str) -> None:
@@ -221,12 +222,12 @@ class Stage:
 _TAKES_ROOT = ("rebuild", "remove", "report")
 
 
-def _lay_programs(folder: Path) -> None:
+def _lay_programs(folder: Path, port: int) -> None:
     bins = folder / "bin"
     shutil.rmtree(bins, ignore_errors=True)
     bins.mkdir()
     program = bins / ".program"
-    program.write_text(_BIN.format(python=os.path.realpath(sys.executable), project=PROJECT, stage=folder))
+    program.write_text(_BIN.format(port=port, stage=folder))
     program.chmod(0o755)
     for name in NAMES:
         (bins / name).symlink_to(program)
