@@ -8,7 +8,7 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test predict-test lab fuzz iso-mutations same-bytes catalogues schema rules golden lock clean
+.PHONY: help demo test lint format bench boot-test predict-test watch-test lab fuzz iso-mutations same-bytes catalogues schema rules golden lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,15 @@ bench: $(VENV)/.tests ## measure against cp, cpio and gzip, bare typer, debconf;
 
 boot-test: $(VENV)/.tests ## boot the built initrds in QEMU (some minutes, no KVM needed)
 	@.ci/debian-packages boot
-	$(BIN)/pytest -m boot -s tests/boot --ignore tests/boot/test_predict.py
+	$(BIN)/pytest -m boot -s tests/boot --ignore tests/boot/test_predict.py --ignore tests/boot/test_watch.py
 
 predict-test: $(VENV)/.tests ## take answers away one at a time: the installer in QEMU asks what was predicted (an hour)
 	@.ci/debian-packages boot
 	$(BIN)/pytest -m boot -s tests/boot/test_predict.py
+
+watch-test: $(VENV)/.tests ## installers in QEMU stop at a question or an error: domu tells which, within a minute (an hour)
+	@.ci/debian-packages boot
+	$(BIN)/pytest -m boot -s tests/boot/test_watch.py
 
 lab: $(VENV)/.tests ## Xen and a dom0 in QEMU: guests boot, domu is used there (as root; an hour or two)
 	@.ci/debian-packages lab

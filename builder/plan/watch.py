@@ -92,7 +92,7 @@ class InstallWatch:
     """
 
     def __init__(self, guest: str, catalogue: Catalogue, limits: Limits | None = None) -> None:
-        self._guest, self._catalogue, self._limits = guest, catalogue, limits or Limits()
+        self._guest, self._catalogue, self.limits = guest, catalogue, limits or Limits()
         self._parting, self._console, self._stages = Parting(), Console(catalogue), Stages()
         self._words_at = self._moved_at = self._heard_at = self._gone_at = self._marker_at = self._begun = -1.0
         self._syslog, self._log_follows, self._logs = "", False, ""
@@ -159,7 +159,7 @@ class InstallWatch:
             return self._look_at_console(now)
         if self._gone_at < 0:
             self._gone_at = now
-        if now - self._gone_at < self._limits.last:
+        if now - self._gone_at < self.limits.last:
             return None
         return self._ended(domain)
 
@@ -196,11 +196,11 @@ class InstallWatch:
         if self._panic:
             return self._crashed()
         still = now - self._words_at if self._words_at >= 0 else 0.0
-        heard = self._log_follows or still >= self._limits.logs
+        heard = self._log_follows or still >= self.limits.logs
         if self._failed and heard:
             return self._steps_failed()
-        prompt = self._console.waiting() if still >= self._limits.prompt else None
-        if prompt and (still >= self._limits.unsure or (prompt.names and heard)):
+        prompt = self._console.waiting() if still >= self.limits.prompt else None
+        if prompt and (still >= self.limits.unsure or (prompt.names and heard)):
             return self._waits(prompt)
         return self._stuck(now)
 
@@ -224,7 +224,7 @@ class InstallWatch:
         return Verdict("gave up", f"{self._failed}", hint, looks_transient(self._logs))
 
     def _stuck(self, now: float) -> Verdict | None:
-        limits = self._limits
+        limits = self.limits
         if self._marker_at >= 0:
             if now - self._marker_at < limits.ending:
                 return None

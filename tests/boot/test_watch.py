@@ -1,6 +1,6 @@
 """Real installers are watched on their consoles: answers are taken away, and the question that waits is told.
 
-`pytest -m boot -s tests/boot/test_watch.py`; docs/watch.md has a run's output. Each case is one boot from the start, in
+`make watch-test`; docs/watch.md has a run's output. Each case is one boot from the start, in
 QEMU without KVM, with the answers, steps and arguments that a guest has.
 """
 
