@@ -48,23 +48,24 @@ def make_key(path: Path, kind: str = "ed25519") -> str:
 
 
 @contextmanager
-def running_sshd(folder: Path, *more: str) -> Iterator[Sshd]:
-    """Until the block ends; `more` are further lines of its configuration."""
+def running_sshd(folder: Path, *more: str, host_key: bool = True) -> Iterator[Sshd]:
+    """Until the block ends; `more` are further lines of its configuration, which may name host keys instead of its own."""
     folder.mkdir(exist_ok=True)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd(8) wants it; systemd's unit makes it otherwise
-    host_key = make_key(folder / "host_key")
+    public = make_key(folder / "host_key")
     (folder / "authorized_keys").write_text(make_key(folder / "login_key") + "\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    lines = [_CONFIG.format(port=port, folder=folder), f"HostKey {folder}/host_key\n", *(f"{line}\n" for line in more)]
+    own = [f"HostKey {folder}/host_key"] if host_key else []
+    lines = [_CONFIG.format(port=port, folder=folder), *(f"{line}\n" for line in (*own, *more))]
     (folder / "sshd_config").write_text("".join(lines))
     log = folder / "log"
     argv = [str(SSHD), "-D", "-f", str(folder / "sshd_config"), "-E", str(log)]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as server:
         try:
             _wait(port, server)
-            yield Sshd(port, str(folder / "login_key"), host_key, log)
+            yield Sshd(port, str(folder / "login_key"), public, log)
         finally:
             server.kill()
 
