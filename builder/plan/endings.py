@@ -12,16 +12,18 @@ from builder.preseed.console import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What to do about an error, and whether it may be gone the next time."""
+    """What to do about an error, and whether it may be gone the next time; None: its syslog tells."""
 
     hint: str
-    transient: bool = False
+    transient: bool | None = False
 
 
+MORE_MEMORY = "give the installation more memory: install_memory in the profile"
 _MIRROR = Meaning("does the mirror answer, through the cacher if there is one? domu fetch tells", transient=True)
 _DHCP = Meaning(
     "does a DHCP server answer on the guest's bridge? Or give the first NIC a fixed address", transient=True
 )
+_STEP = Meaning("its syslog names the step that failed, and why", transient=None)
 # Questions by which the installer says that a step went wrong; not all are of the type error.
 ERRORS: Mapping[str, Meaning] = {
     "anna/install_failed": _MIRROR,
@@ -35,7 +37,9 @@ ERRORS: Mapping[str, Meaning] = {
     "netcfg/dhcp_failed": _DHCP,
     "netcfg/dhcp_options": _DHCP,
     "netcfg/no_interfaces": Meaning("is the NIC's bridge there, and does the install config name it? domu doctor"),
-    "lowmem/insufficient": Meaning("give the installation more memory: install_memory in the profile"),
+    "lowmem/insufficient": Meaning(MORE_MEMORY),
+    "debian-installer/main-menu": _STEP,
+    "debian-installer/main-menu/item-failure": _STEP,
     "disk-detect/cannot_find": Meaning("is the system disk attached? The disk line of the install config tells"),
 }
 _OF_THE_NETWORK = re.compile(
@@ -54,6 +58,20 @@ def question_line(question: Question, prompt: Prompt) -> str:
     own = [line for line in prompt.answers if line.split()[1] == question.name]
     if own or prompt.answers:
         return "; ".join(own or prompt.answers)
-    value = prompt.default or question.default or "VALUE"
     owner = "d-i" if question.installer else question.package
-    return f"{owner} {question.name} {question.type} {value}"
+    return f"{owner} {question.name} {question.type} {_value(question, prompt)}".rstrip()
+
+
+def _value(question: Question, prompt: Prompt) -> str:
+    """The default, or something of the form; a default among choices is shown as its number."""
+    match question.type:
+        case "note" | "error" | "text":
+            return ""
+        case "boolean":
+            return question.default or "true"
+        case "select" | "multiselect":
+            number = int(prompt.default) if prompt.default.isdecimal() else 1
+            chosen = prompt.choices[number - 1] if 0 < number <= len(prompt.choices) else ""
+            return question.default or chosen or "CHOICE"
+        case _:
+            return prompt.default or question.default or "VALUE"

@@ -22,10 +22,12 @@ class Stage:
 _ORDER = (
     ("Detecting network hardware", 1, 2),
     ("Configuring the network with DHCP", 2, 3),
+    ("Checking the Debian archive mirror", 3, 4),
     ("Loading additional components", 4, 12),
     ("Detecting disks and all other hardware", 12, 13),
     ("Setting up the clock", 12, 13),
     ("Starting up the partitioner", 13, 14),
+    ("Guided partitioning", 14, 15),
     ("Partitions formatting", 15, 16),
     ("Installing the base system", 16, 63),
     ("Configuring apt", 63, 65),

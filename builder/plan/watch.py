@@ -7,10 +7,10 @@ tells how each ending is told apart.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from builder.plan.endings import ERRORS, looks_transient, question_line
+from builder.plan.endings import ERRORS, MORE_MEMORY, looks_transient, question_line
 from builder.plan.stages import Stage, Stages
 from builder.preseed.catalogue import Catalogue
 from builder.preseed.console import Console, Progress, Prompt
@@ -94,12 +94,13 @@ class InstallWatch:
     def __init__(self, guest: str, catalogue: Catalogue, limits: Limits | None = None) -> None:
         self._guest, self._catalogue, self.limits = guest, catalogue, limits or Limits()
         self._parting, self._console, self._stages = Parting(), Console(catalogue), Stages()
-        self._words_at = self._moved_at = self._heard_at = self._gone_at = self._marker_at = self._begun = -1.0
+        self._words_at = self._moved_at = self._heard_at = self._gone_at = self._marker_at = -1.0
+        self._begun = self._panic_at = -1.0
         self._syslog, self._log_follows, self._logs = "", False, ""
         self._failed = self._panic = ""
         # The installer's is Xen's console (INSTALLER_CONSOLE); without -t an HVM guest's serial port is shown.
         self._look = f"look at its console: xl console -t pv {guest}"
-        self._powered_off = False
+        self._powered_off = self._out_of_memory = False
 
     @property
     def stage(self) -> Stage:
@@ -146,16 +147,26 @@ class InstallWatch:
     def _kernel(self, text: str, now: float) -> None:
         self._moved_at = now
         if text.startswith("Kernel panic"):
-            self._panic = text
+            self._panic, self._panic_at = text, now
+        elif text.startswith("Out of memory: Killed"):
+            self._out_of_memory = True
         elif text.startswith("reboot: "):
             self._powered_off = True
 
     def look(self, now: float, domain: Domain | None) -> Verdict | None:
         """How it ended, or None while it goes on. `domain` as xl has it now; None: xl has none."""
+        verdict = self._look_at(now, domain)
+        if verdict and self._out_of_memory and verdict.kind not in {"finished", "question"}:
+            return replace(verdict, hint=f"its kernel had no memory left: {MORE_MEMORY}", transient=False)
+        return verdict
+
+    def _look_at(self, now: float, domain: Domain | None) -> Verdict | None:
         if self._begun < 0:
             self._begun = self._moved_at = max(self._moved_at, now)
         if domain is not None and domain.state.is_alive:
             self._gone_at = -1.0
+            if domain.state.paused:  # by somebody, who will let it go on
+                self._moved_at = now
             return self._look_at_console(now)
         if self._gone_at < 0:
             self._gone_at = now
@@ -193,8 +204,8 @@ class InstallWatch:
         return Verdict("crashed", what, "read the end of its console; is the memory for the installation enough?")
 
     def _look_at_console(self, now: float) -> Verdict | None:
-        if self._panic:
-            return self._crashed()
+        if self._panic:  # behind it comes what called whom
+            return self._crashed() if now - self._panic_at >= self.limits.last else None
         still = now - self._words_at if self._words_at >= 0 else 0.0
         heard = self._log_follows or still >= self.limits.logs
         if self._failed and heard:
@@ -211,7 +222,8 @@ class InstallWatch:
         if about or (question and question.type == "error"):
             message = f"the installer gave up at {name}: {_title(prompt)}"
             hint = about.hint if about else "read its syslog and mend what it names"
-            transient = about.transient if about else looks_transient(self._logs)
+            known = about.transient if about else None
+            transient = looks_transient(self._logs) if known is None else known
             return Verdict("gave up", message, hint, transient, prompt)
         if question is None:
             message = f"the installer waits at a question that is not known: {_title(prompt)}"

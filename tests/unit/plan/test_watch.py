@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from builder.plan.endings import question_line
 from builder.plan.watch import InstallWatch, Limits, Stage, Verdict, installer_domain, kept_logs, marker_line
+from builder.preseed.catalogue import Question
+from builder.preseed.console import Prompt
 from builder.preseed.signals import ALIVE, FAILED, SIGN, TOLD, signal
 from builder.units import Size
 from builder.workflows.look_up import look_up
@@ -65,8 +68,11 @@ def kind(verdict: Verdict | None) -> str:
             BEGIN + "\n[  99.123456] reboot: Power down\r\n", None, LIMITS.last, "gave up", id="powered off early"
         ),
         pytest.param(BEGIN, domain("---sc-"), LIMITS.last, "crashed", id="crashed"),
-        pytest.param("[    1.123456] Kernel panic - not syncing: VFS\r\n", ALIVE_DOMAIN, 0, "crashed", id="panic"),
+        pytest.param(
+            "[    1.123456] Kernel panic - not syncing: VFS\r\n", ALIVE_DOMAIN, LIMITS.last, "crashed", id="panic"
+        ),
         pytest.param(BEGIN, ALIVE_DOMAIN, LIMITS.quiet, "stuck", id="quiet"),
+        pytest.param(BEGIN, domain("--p---"), LIMITS.quiet, "goes on", id="paused"),
         pytest.param(signal("web1", f"{ALIVE} 10 bytes"), ALIVE_DOMAIN, LIMITS.deaf, "stuck", id="deaf"),
         pytest.param(signal("web1", f"late {FAILED} 003-x") + LOG, ALIVE_DOMAIN, 1, "gave up", id="late step failed"),
         pytest.param(LOG + signal("web1", f"late {FAILED} 003-x"), ALIVE_DOMAIN, 20, "goes on", id="logs of before"),
@@ -90,6 +96,28 @@ def test_a_question_is_told_with_the_line_that_answers_it() -> None:
     assert "d-i netcfg/get_hostname string web1" in verdict.hint
     assert verdict.prompt
     assert not verdict.transient
+
+
+def test_a_guest_without_memory_gets_more_of_it() -> None:
+    killed = "[  900.123456] Out of memory: Killed process 2300 (debootstrap) total-vm:9000kB\r\n"
+    verdict = watched(BEGIN + killed, then=domain("---sc-"), later=LIMITS.last)
+    assert verdict
+    assert "install_memory" in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "line"),
+    [
+        ("partman/choose_partition", "", "d-i partman/choose_partition select finish"),
+        ("debian-installer/dummy", "", "d-i debian-installer/dummy string VALUE"),
+        ("hw-detect/load_media", "", "d-i hw-detect/load_media boolean true"),
+        ("tzsetup/country/US", "2", "d-i tzsetup/country/US select Central"),
+    ],
+)
+def test_every_question_gets_a_line_of_its_form(name: str, shown: str, line: str) -> None:
+    kind = line.split()[2]
+    question = Question(name, kind, "", (), False, "x", "", "some-udeb", "udeb")
+    assert question_line(question, Prompt((name,), "x", ("Eastern", "Central"), shown)) == line
 
 
 def test_stage_and_share() -> None:
