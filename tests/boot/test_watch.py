@@ -66,6 +66,14 @@ class Case:
         return self.label
 
 
+# What finish-install does at last, with nothing installed: does the hook behind 95umount still have a console?
+END = """{
+    sleep 30
+    : >/domu/late.done
+    umount -a
+    sh /usr/lib/finish-install.d/96domu
+    poweroff -f
+} </dev/null >/dev/null 2>&1 3>&- &"""
 GERMAN: Mapping[str, Any] = {"profile": (("locale", "de_DE.UTF-8"),)}
 NO_COUNTRY: Mapping[str, Any] = {"profile": (("locale", "C.UTF-8"),)}
 
@@ -104,6 +112,14 @@ CASES = (
         "",
         "domu-early.log",
         profile=(("early_commands", ["echo no; exit 3"]),),
+    ),
+    Case(
+        "an early end",
+        "finished",
+        "",
+        "",
+        profile=(("early_commands", [END]),),
+        logs=(),
     ),
     Case(
         "a mirror without the archive",
@@ -239,4 +255,4 @@ def test_what_an_installation_waits_for_is_told(ready: Ready, case: Case, tmp_pa
     assert told.seconds < 60
     logs = kept_logs(told.console)
     assert set(case.logs) <= set(logs), told.console[-3000:]
-    print("\nsyslog's last lines:", *logs["syslog"].splitlines()[-3:], sep="\n    ")
+    print("\nsyslog's last lines:", *logs.get("syslog", "").splitlines()[-3:], sep="\n    ")
