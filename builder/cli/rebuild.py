@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from builder.cli.app import FINDINGS, FINE, INTERRUPTED, USAGE, app, site_of
+from builder.cli.drill import clear_away_drill, run_drill
 
 if TYPE_CHECKING:
     from builder.host.clock import Clock
@@ -30,6 +31,9 @@ def rebuild(
     anew: Annotated[
         bool, typer.Option("--anew", help="Begin again where an earlier run was cut off, instead of going on with it.")
     ] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Into throw-away volumes on an isolated bridge: compare, measure, delete.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     root: Annotated[Path, typer.Option(help="Where dom0's file system begins.", hidden=True)] = Path("/"),
@@ -46,6 +50,10 @@ def rebuild(
     clock = Clock()
     with heeding_signals(clock):
         site = site_of(context)
+        if drill:
+            return run_drill(site, guests or [], root, clock, dry_run=dry_run, json=json)
+        if not dry_run:
+            clear_away_drill(site, root, clock)
         proposal = _propose(site, guests or [], root, anew=anew)
         if not json:
             typer.echo(_proposal_text(proposal))

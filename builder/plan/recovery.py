@@ -10,19 +10,19 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from builder.errors import BuilderError
 from builder.profile.model import Guest
 
-Outcome = Literal["passed", "differs", "failed"]
-_OUTCOMES = ("passed", "differs", "failed")
+Outcome = Literal["passed", "unasked", "differs", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class DrillRecord:
     """A drill that ended. passed: the guest came back as its profile says; differs: otherwise; failed: not at all.
 
+    unasked: it came back, and nobody could ask it how it is.
     `seconds` from the first step to the last; `steps`: of each, in words, in order; `differs`: from a true rebuild;
     `findings`: what was found wrong, in words.
     """
@@ -86,7 +86,11 @@ def parse_records(text: str, name: str = "the records of drills") -> tuple[Drill
 
 def _record(data: Mapping[str, Any]) -> DrillRecord:
     at = datetime.fromisoformat(data["at"])
-    if at.tzinfo is None or data["outcome"] not in _OUTCOMES or data.keys() != DrillRecord.__dataclass_fields__.keys():
+    if (
+        at.tzinfo is None
+        or data["outcome"] not in get_args(Outcome)
+        or data.keys() != DrillRecord.__dataclass_fields__.keys()
+    ):
         raise ValueError(f"{data!a:.80}")
     steps = tuple((str(what), float(seconds)) for what, seconds in data["steps"])
     texts = {key: tuple(map(str, data[key])) for key in ("differs", "findings")}

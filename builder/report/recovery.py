@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from builder.plan.drill import StandIn
 from builder.plan.recovery import DrillRecord, GuestReport, Report
 from builder.report.durations import duration_text
 
-_WORDS = {"passed": "came back", "differs": "came back, otherwise than its profile says", "failed": "did not come back"}
+_WORDS = {
+    "passed": "came back in {}, as its profile says",
+    "unasked": "came back in {}, and could not be asked how it is",
+    "differs": "came back in {}, otherwise than its profile says",
+    "failed": "did not come back; it was given up after {}",
+}
 
 
 def report_text(report: Report, under_way: tuple[str, ...], now: datetime) -> str:
@@ -31,11 +37,15 @@ def _guest(one: GuestReport, width: int, now: datetime) -> Iterator[str]:
         yield f"{name}  never drilled"
         return
     age = duration_text((now - one.last.at).total_seconds())
-    yield f"{name}  {age} ago: {_WORDS[one.last.outcome]} in {duration_text(one.last.seconds)}"
+    yield f"{name}  {age} ago: {_outcome(one.last)}"
     if one.last.outcome == "failed" and one.good:
         good = duration_text((now - one.good.at).total_seconds())
         yield f"{' ' * width}  the last that came back: {good} ago, in {duration_text(one.good.seconds)}"
     yield from (f"{' ' * width}  {text}" for text in one.last.findings)
+
+
+def _outcome(record: DrillRecord) -> str:
+    return _WORDS[record.outcome].format(duration_text(record.seconds))
 
 
 def _host(report: Report) -> str:
@@ -64,6 +74,36 @@ def report_data(report: Report, under_way: tuple[str, ...], now: datetime) -> Ma
         "recovery_seconds": report.seconds if len(report.never) < len(report.guests) else None,
         "under_way": list(under_way),
     }
+
+
+def stand_ins_text(stand_ins: Sequence[StandIn]) -> str:
+    """Who is drilled, and what of a rebuild a drill does not show."""
+    lines = []
+    for one in stand_ins:
+        lines += [
+            f"{one.of}: rebuilt as {one.guest.name}; nothing of {one.of}'s own is touched. Different from a rebuild:"
+        ]
+        lines += [f"  - {text}" for text in one.differs]
+    return "\n".join(lines)
+
+
+def drill_text(records: Sequence[DrillRecord], left: Sequence[str]) -> str:
+    """What came of each guest, with the time of each step, and what could not be cleared away."""
+    lines = []
+    for one in records:
+        lines.append(f"{one.guest}: {_outcome(one)}")
+        lines += [f"  {duration_text(seconds):>8}  {what}" for what, seconds in one.steps]
+        lines += [f"  {text}" for text in one.findings]
+    lines += [f"left of the drill: {text}" for text in left]
+    lines.append(
+        "domu rebuild --drill clears it away, once that is mended." if left else "Nothing of the drill is left."
+    )
+    return "\n".join(lines)
+
+
+def drill_data(records: Sequence[DrillRecord], left: Sequence[str], *, ok: bool) -> Mapping[str, Any]:
+    """The same for `--json`."""
+    return {"ok": ok, "drills": [record_data(one) for one in records], "left": list(left)}
 
 
 def record_data(record: DrillRecord | None) -> Mapping[str, Any] | None:
