@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from builder.errors import BuilderError
 from builder.xen.live import FOREVER, Address, Link, Live, Route
-from builder.xen.live_switches import KIND, commands_of, transaction
+from builder.xen.live_switches import KIND, USER_SPACE, commands_of, transaction
 
 # Kinds that are made by a command and gone with one; all others are hardware, or somebody's.
 MADE = {"bridge", "vlan"}
@@ -82,8 +82,8 @@ def _unplugged(now: Live, plugged: AbstractSet[str]) -> Iterator[str]:
 
 def _deletions(now: Live, target: Live, scope: AbstractSet[str]) -> Iterator[str]:
     for name in sorted(scope & now.links.keys() - target.links.keys()):
-        if now.links[name].kind == KIND:
-            continue
+        if now.links[name].kind in {KIND, USER_SPACE}:
+            continue  # gone with Open vSwitch's transaction, as soon as its daemon runs
         if now.links[name].kind not in MADE:
             raise BuilderError(f"{name} is no bridge and no VLAN, so domu does not remove it", _BY_HAND)
         yield f"link delete dev {name}"

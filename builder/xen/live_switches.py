@@ -16,6 +16,7 @@ from typing import Any, Self
 from builder.errors import BuilderError
 
 KIND = "openvswitch"  # what the kernel's own data path calls such interfaces, and what they are called here
+USER_SPACE = "tun"  # those of the data path in user space, when the database has forgotten them
 # One transaction, so the three fit together.
 LOOK_SWITCHES = ("ovs-vsctl", "--timeout=15", "--format=json",
                  "--", "--columns=name,ports,other_config", "list", "Bridge",

@@ -127,6 +127,21 @@ def test_killed_at_the_transaction_everything_goes_back(machine: Machine, switch
     assert switches.tree() == FOREIGN
 
 
+def test_taken_back_while_the_daemon_is_dead_it_counts_when_that_runs_again(
+    machine: Machine, switches: OpenVSwitch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database and the addresses are as before; that nobody carries the database out is told."""
+    monkeypatch.setattr("builder.host.network.act.TELL_SWITCHES", ("ovs-vsctl", "--timeout=1"))
+    machine.domu("apply", "--confirm-within", "300")
+    switches.stop("ovs-vswitchd")
+    assert "cannot be looked at: ovs-vswitchd does not answer" in machine.domu("rollback", status=app.FINDINGS)
+    for name in (*OURS, *FOREIGN):  # which the kernel's own data path does by itself
+        machine.dom0.ip(f"link delete dev {name}")
+    switches.start_daemon()
+    assert switches.tree() == FOREIGN
+    assert machine.dom0.pings(FAR4)
+
+
 def stop(machine: Machine, switches: OpenVSwitch) -> None:
     """Both daemons, and with them what they had in the kernel."""
     switches.stop("ovs-vswitchd")

@@ -170,7 +170,7 @@ def take_back(hands: Hands, trial: Trial, reason: str) -> Ending:
 
 def _interfaces_back(hands: Hands, trial: Trial) -> None:
     reach(hands.runner, trial.before.live, trial.scope, whatever=True)
-    _need_switches(look_live(hands.runner), trial)
+    _need_switches(look(hands.runner, ()).live, trial)
 
 
 def _guests_back(hands: Hands, _trial: Trial) -> None:
@@ -183,10 +183,10 @@ def _guests_back(hands: Hands, _trial: Trial) -> None:
 
 def _switches_back(hands: Hands, trial: Trial) -> None:
     """Open vSwitch's database as it was before the trial, if the script of the boot has not seen to it already."""
-    now = look_live(hands.runner)
-    _need_switches(now, trial)
+    now = look(hands.runner, ()).live
     if words := transaction(now.switches, trial.before.live.switches, trial.scope, now.links.keys()):
         answer(hands.runner, (*TELL_SWITCHES, *words))
+    _need_switches(now, trial)
 
 
 def _need_switches(now: Live, trial: Trial) -> None:
