@@ -15,7 +15,7 @@ from builder.findings import Finding, Findings
 from builder.profile.dom0 import Drill
 from builder.profile.fields import HOST_LABEL
 from builder.profile.load import LoadedSite
-from builder.profile.model import Guest, Ready
+from builder.profile.model import Guest
 from builder.profile.nics import Nic
 from builder.storage.names import name_problem
 from builder.storage.removal import removable
@@ -109,7 +109,7 @@ def _stand_in(guest: Guest, drill: Drill, nics: tuple[Nic, ...]) -> StandIn:
         "vnc": None,
         "autostart": False,
         "start_after": (),
-        "ready": Ready(port=guest.ready.port, limit=guest.ready.limit),
+        "ready": guest.ready.model_copy(update={"command": None}),
         "after": guest.after if drill.after else (),
     }
     fields = {field: getattr(guest, field) for field in Guest.model_fields}

@@ -210,7 +210,16 @@ def test_every_field_of_a_guest_was_thought_of() -> None:
         *("cpu_cap", "media", "media_sources", "iso", "iso_sha256", "iso_mirror", "iso_keyring", "on_poweroff"),
         *("on_reboot", "on_crash", "domain", "volume_group", "thin_pool", "thin_watermark", "wipe", "dom0_path"),
         *("locale", "keyboard", "timezone", "keyring", "components", "security", "keep_proxy", "packages", "tasks"),
-        *("root", "users", "ssh_keys", "bootloader", "dom0_reads_disk", "kernel_args", "early_commands"),
+        *(
+            "root",
+            "users",
+            "ssh_keys",
+            "ssh_host_keys",
+            "bootloader",
+            "dom0_reads_disk",
+            "kernel_args",
+            "early_commands",
+        ),
         *("late_commands", "initrd_files", "debconf", "template", "lint"),
     }
     changed = {
