@@ -51,6 +51,7 @@ COMMANDS = (
     "plan",
     "rebuild",
     "remove",
+    "status",
     "report",
     "verify",
     "drift",

@@ -15,19 +15,14 @@ from pathlib import Path
 from builder.errors import BuilderError, RefusalError
 from builder.findings import Finding
 from builder.host.files import private_folder, write_atomic
-from builder.host.rebuild.journal import runs_folder
+from builder.host.rebuild.journal import read_of_guests, runs_folder
 
 _RECORDS, _MARK, _LOCK = "drills", ".drill", ".drill.lock"
 
 
 def read_records(root: Path) -> dict[str, str]:
     """The text of every guest's records, by guest. BuilderError where they may not be read."""
-    folder = runs_folder(root)
-    try:
-        paths = sorted(folder.glob(f"*/{_RECORDS}"))
-        return {path.parent.name: path.read_text(encoding="ascii", errors="surrogateescape") for path in paths}
-    except PermissionError as error:
-        raise BuilderError(f"{folder} cannot be read: {error.strerror}", "this needs root") from error
+    return read_of_guests(root, _RECORDS)
 
 
 def add_record(root: Path, guest: str, line: str) -> None:

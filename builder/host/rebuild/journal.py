@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +86,21 @@ def open_journal(root: Path, guest: str) -> Iterator[GuestJournal]:
 
 def read_journals(root: Path) -> dict[str, str]:
     """The text of every guest's journal, by guest; takes no lock, so a last line may be half written."""
+    return read_of_guests(root, "journal")
+
+
+def read_of_guests(root: Path, name: str) -> dict[str, str]:
+    """The file of this name of every guest that has one, by guest. BuilderError where it may not be read."""
     folder = runs_folder(root)
+    texts = {}
     try:
-        paths = sorted(folder.glob("*/journal"))
-        return {path.parent.name: path.read_text(encoding="ascii", errors="surrogateescape") for path in paths}
+        # Path.glob would say nothing of a folder that may not be read.
+        for guest in sorted(folder.iterdir()) if folder.exists() else ():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                texts[guest.name] = (guest / name).read_text(encoding="ascii", errors="surrogateescape")
     except PermissionError as error:
         raise BuilderError(f"{folder} cannot be read: {error.strerror}", "this needs root") from error
+    return texts
 
 
 def is_at_work(root: Path, guest: str) -> bool:
