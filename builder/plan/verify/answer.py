@@ -217,12 +217,13 @@ def _interfaces(lines: Sequence[str]) -> tuple[Interface, ...]:
 
 
 def _interface(entry: Mapping[str, Any]) -> Interface:
-    addresses = (
-        ip_interface(f"{one['local']}/{int(one['prefixlen'])}")
+    found = {
+        ip_interface(f"{one['local']}/{int(one['prefixlen'])}"): bool(one.get("dynamic"))
         for one in entry.get("addr_info", [])
         if one["family"] in {"inet", "inet6"} and one["scope"] == "global"
-    )
-    return Interface(_text(entry["ifname"]), _text(entry.get("address", "")), tuple(addresses))
+    }
+    leased = frozenset(address for address, dynamic in found.items() if dynamic)
+    return Interface(_text(entry["ifname"]), _text(entry.get("address", "")), tuple(found), leased)
 
 
 def _routes(lines: Sequence[str]) -> tuple[Route, ...]:
@@ -233,7 +234,8 @@ def _routes(lines: Sequence[str]) -> tuple[Route, ...]:
 def _route(entry: Mapping[str, Any]) -> Iterator[Route]:
     for hop in entry.get("nexthops") or [entry]:
         gateway = hop.get("gateway") or (hop.get("via") or {}).get("host")
-        yield Route(ip_address(_text(gateway)) if gateway else None, _text(hop["dev"]))
+        address = ip_address(_text(gateway)) if gateway else None
+        yield Route(address, _text(hop["dev"]), entry.get("protocol") == "ra")
 
 
 def _text(value: object) -> str:

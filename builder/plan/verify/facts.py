@@ -48,19 +48,21 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface and its addresses, without those of the link alone."""
+    """A network interface and its addresses, without those of the link alone; `leased` are not for ever."""
 
     name: str
     mac: str
     addresses: tuple[IPv4Interface | IPv6Interface, ...]
+    leased: frozenset[IPv4Interface | IPv6Interface] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A default route."""
+    """A default route; `advertised`: by a router, not by the guest's own settings."""
 
     gateway: IPv4Address | IPv6Address | None
     interface: str
+    advertised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def _interface(seen: Interface, nic: Nic) -> Iterator[Difference]:
     for version, wanted in ((4, nic.ipv4), (6, nic.ipv6)):
         found = {one for one in seen.addresses if one.version == version}
         if isinstance(wanted, Static4 | Static6):
-            yield from _fixed(seen.name, wanted.address, found)
+            advertised = seen.leased if version == 6 else frozenset()  # what routers offer besides is no drift
+            yield from _fixed(seen.name, wanted.address, found - advertised | (found & {wanted.address}))
         elif wanted == "none" and found:
             yield Difference(f"{seen.name} has {_texts(found)}, and the profile says ipv{version}: none", _LOOK)
         elif wanted == "dhcp" and not found:
@@ -67,9 +68,10 @@ def _default(version: int, routes: Sequence[Route], wishes: Sequence[str | Stati
         yield Difference(f"{name} goes by {goes}, not by {some([str(one) for one in gateways])}", look)
     elif "dhcp" in wishes and not routes:
         yield warn(f"there is no default route of IPv{version}", look)
-    elif routes and _LEASED[version] not in wishes and seen - gateways:
-        more = some([str(one) for one in seen - gateways])
-        yield warn(f"{name} also goes by {more}, which is no gateway of the profile", look)
+    elif _LEASED[version] not in wishes:
+        more = {str(route.gateway) for route in routes if not route.advertised and route.gateway not in gateways}
+        if more:
+            yield warn(f"{name} also goes by {some(more)}, which is no gateway of the profile", look)
 
 
 def compare_resolver(wish: Wish, runs: Runs) -> Iterator[Difference]:

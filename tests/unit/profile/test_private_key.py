@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builder.profile.private_key import LockedKeyError, NoKeyError, clean_private_key, read_private_key
@@ -71,6 +71,7 @@ def test_what_is_no_private_key_is_refused_unseen(text: str) -> None:
     assert "canary" not in str(refusal.value)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_damage_is_noticed_or_harmless(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     text = _kept(tmp_path_factory)

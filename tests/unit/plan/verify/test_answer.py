@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builder.errors import BuilderError
@@ -181,9 +181,12 @@ def everything(data: bytes) -> None:
 LINES = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: text.replace("\n", "")), max_size=4
 )
+# A machine with much else to do draws slowly, which says nothing of what is drawn.
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 SECTION = st.tuples(st.sampled_from(SECTIONS), st.integers(0, 255), LINES)
 
 
+@PATIENT
 @given(st.lists(SECTION, max_size=8, unique_by=lambda section: section[0]))
 def test_any_sections_give_facts_or_a_reason(sections: list[tuple[str, int, list[str]]]) -> None:
     lines = [BEGIN]
@@ -192,11 +195,13 @@ def test_any_sections_give_facts_or_a_reason(sections: list[tuple[str, int, list
     everything("\n".join([*lines, END, ""]).encode())
 
 
+@PATIENT
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     everything(data)
 
 
+@PATIENT
 @given(st.integers(0, len(WHOLE) - 1), st.binary(max_size=12), st.integers(0, 40))
 def test_any_damage_is_noticed_or_harmless(start: int, put: bytes, gone: int) -> None:
     everything(WHOLE[:start] + put + WHOLE[start + gone :])

@@ -232,6 +232,14 @@ def test_leases_and_advertisements_are_not_compared_with_anything() -> None:
     assert [(code, severity) for code, severity, _message in gone] == [("W140", "error"), ("W141", "warning")]
 
 
+def test_what_routers_advertise_beside_fixed_addresses_is_no_drift() -> None:
+    addresses = interfaces(addr_info=[V4, V6, V6 | {"local": "2001:db8::aaaa", "dynamic": True}])
+    routes = [{"gateway": "fe80::1", "dev": "enX0"}, {"gateway": "fe80::2", "dev": "enX0", "protocol": "ra"}]
+    assert seen({"addresses": addresses, "routes6": json.dumps(routes)}) == []
+    leased = interfaces(addr_info=[V4, V6, V4 | {"local": "192.0.2.99", "dynamic": True}])
+    assert [code for code, _severity, _message in seen({"addresses": leased})] == ["W140"]
+
+
 def test_no_family_means_no_address_of_it() -> None:
     nics = [{"bridge": "xenbr0", "mac": "00:16:3e:00:00:01", "ipv6": "none"}]
     found = seen(nics=nics)
