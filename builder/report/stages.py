@@ -116,10 +116,11 @@ class StageBars:
         self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def stage(self, guest: str, title: str, percent: int | None = None) -> None:
-        """Show it; without percents the bar is empty."""
+        """Show it; without percents the bar stays where it is."""
         shown = "" if percent is None else f"{percent} %"
         # At its total, rich takes a task for finished and stops its clock.
-        self._bars.update(self._task(guest), completed=min(percent or 0, 99.9), title=title, percent=shown)
+        completed = None if percent is None else min(percent, 99.9)
+        self._bars.update(self._task(guest), completed=completed, title=title, percent=shown)
 
     def expect(self, guest: str, left: float | None) -> None:
         """Count down from there."""

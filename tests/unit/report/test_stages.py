@@ -117,6 +117,16 @@ def test_rows_of_guests_that_ended_do_not_go_on() -> None:
     assert re.fullmatch(r"db1 \S+ 40 % 0:01:00 failed: .*…", db1)
 
 
+def test_a_stage_without_percents_leaves_the_bar_where_it_is() -> None:
+    out = io.StringIO()
+    bars = StageBars(Console(file=out, force_terminal=True, width=90))
+    bars.stage("web1", "install", 100)
+    bars.stage("web1", "start")
+    bars.stop()
+    assert "━" * 15 + "╸" in rows(out)[-1]
+    assert rows(out)[-1].endswith("start")
+
+
 def test_what_should_be_over_is_said_so() -> None:
     out = io.StringIO()
     now = [0.0]
