@@ -24,8 +24,6 @@ CASES = [
     (Case("pvh", "bookworm", "pvhgrub"), BOOTED),
     (Case("pvh", "bookworm", "direct"), BOOTED),
     (Case("pv", "bookworm", "pvgrub", hook=True), BOOTED),
-    (Case("hvm", "bookworm", "firmware", hook=True), BOOTED),
-    (Case("hvm", "trixie", "firmware", hook=True), BOOTED),
 ]
 
 
