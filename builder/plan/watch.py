@@ -60,7 +60,7 @@ class Limits:
 
     prompt: float = 10
     unsure: float = 40
-    logs: float = 45
+    logs: float = 50
     quiet: float = 1200
     deaf: float = 600
     ending: float = 600
@@ -211,7 +211,7 @@ class InstallWatch:
         if self._failed and heard:
             return self._steps_failed()
         prompt = self._console.waiting() if still >= self.limits.prompt else None
-        if prompt and (still >= self.limits.unsure or (prompt.names and heard)):
+        if prompt and heard and (prompt.names or still >= self.limits.unsure):
             return self._waits(prompt)
         return self._stuck(now)
 
@@ -252,6 +252,7 @@ class InstallWatch:
 
 
 def _title(prompt: Prompt) -> str:
-    """The question's own words, the last line of them."""
+    """The question's own words: an error's title, else the last line."""
     lines = [line.strip() for line in prompt.text.splitlines() if line.strip()]
-    return lines[-1] if lines else "(nothing is written above it)"
+    error = next((line.removeprefix("!! ERROR: ") for line in lines if line.startswith("!! ERROR: ")), "")
+    return error or (lines[-1] if lines else "(nothing is written above it)")

@@ -22,6 +22,10 @@ RECORDED = (
     ("trixie-language", "question", "localechooser/languagelist", "d-i debian-installer/locale", 0),
     ("trixie-language-of-german", "question", "localechooser/languagelist", "d-i debian-installer/locale", 0),
     ("trixie-gateway", "question", "netcfg/get_gateway", "d-i netcfg/get_gateway string", 2),
+    ("trixie-root-password", "question", "passwd/root-password", "d-i passwd/root-password-crypted password", 4),
+    ("trixie-partman-confirm", "question", "partman/confirm_nooverwrite", "confirm_nooverwrite boolean true", 14),
+    ("trixie-early-step", "gave up", "", "domu-early.log", 0),
+    ("trixie-mirror", "gave up", "mirror/bad", "mirror", 4),
     ("xen-continent", "question", "localechooser/continentlist", "d-i debian-installer/country", 0),
 )
 
@@ -55,6 +59,7 @@ def test_a_recorded_console_is_told(name: str, kind: str, question: str, hint: s
     assert (verdict.prompt.names[0] if verdict.prompt and verdict.prompt.names else "") == question
     assert hint in verdict.hint
     assert watch.stage.overall == overall
+    assert verdict.transient is (name == "trixie-mirror")
     assert kept_logs(text)["syslog"].count("\n") > 3
 
 
