@@ -80,17 +80,19 @@ def _run(
             check=False,
             process_group=group,
         )
-    except FileNotFoundError as error:
-        raise BuilderError(
-            f"the program {argv[0]!r} is not installed", f"it was needed for: {as_line(argv)}"
-        ) from error
-    except PermissionError as error:
-        raise BuilderError(f"the program {argv[0]!r} may not be run: {error.strerror}", as_line(argv)) from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise _unstartable(argv, error) from error
     except subprocess.TimeoutExpired as error:
         raise BuilderError(
             f"{argv[0]!r} did not end within {limit:.0f} s", f"to try by hand: {as_line(argv)}"
         ) from error
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def _unstartable(argv: Sequence[str], error: OSError) -> BuilderError:
+    if isinstance(error, FileNotFoundError):
+        return BuilderError(f"the program {argv[0]!r} is not installed", f"it was needed for: {as_line(argv)}")
+    return BuilderError(f"the program {argv[0]!r} may not be run: {error.strerror}", as_line(argv))
 
 
 def bounded(most: int) -> Runner:
@@ -107,8 +109,8 @@ def bounded(most: int) -> Runner:
                 stderr=subprocess.PIPE,
                 env=_known() | dict(env or {}),
             )
-        except OSError as error:
-            raise BuilderError(f"{argv[0]!r} cannot be started: {error.strerror}", as_line(argv)) from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise _unstartable(argv, error) from error
         with process:
             try:
                 stdout, stderr = _talk(process, stdin, limit, most)
