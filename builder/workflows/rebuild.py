@@ -138,9 +138,11 @@ def rebuild(site: Site, proposal: Proposal, confirmed: Sequence[str], bench: Ben
             progress=bench.progress,
         )
         guests = [_end(name, ends, journals[name], bench) for name in runs if name not in ends.skipped]
-        for name in ends.skipped:
+        # A run that was under way before stays as it is, to be gone on with.
+        for name in (one for one in ends.skipped if isinstance(proposal.choices[one], Begin)):
             journals[name].append(record_line(Ended(bench.clock.now(), "given up")))
-    return RebuildEnd(tuple(guests), tuple(ends.skipped.values()), bench.clock.stop.is_set())
+    stopped = bench.clock.stop.is_set() and any(one.run.state == "unfinished" for one in guests)
+    return RebuildEnd(tuple(guests), tuple(ends.skipped.values()), stopped)
 
 
 def _end(name: str, ends: Ends[GuestEnd], journal: GuestJournal, bench: Bench) -> GuestEnd:

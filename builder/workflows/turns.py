@@ -14,6 +14,8 @@ from builder.plan.schedule import Schedule, State, begin_now, in_vain
 from builder.progress import Stages
 
 T = TypeVar("T")
+# Seconds. A signal that another thread got is heard by this one, the main thread, when it wakes up.
+_WAKE = 0.5
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ def take_turns(
                     running[threads.submit(carry_out, name)] = name
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in wait(running, _WAKE, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
                 states[name] = _take(name, future, found, is_ready, stop)
     return found

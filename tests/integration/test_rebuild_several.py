@@ -137,3 +137,23 @@ def test_a_run_that_is_ended_is_gone_on_with(lay: Callable[..., Stage], number: 
     assert states(stage) == {"a": ["done"], "b": ["done"], "c": ["done"], "d": ["given up", "done"]}
     assert once_each(stage)
     assert most_at_once(stage) == 2
+
+
+def test_a_run_that_waits_in_vain_is_still_gone_on_with(lay: Callable[..., Stage]) -> None:
+    """b was under way when all was cut off; before it goes on, a is rebuilt with another profile, and fails."""
+    stage = lay(1, a=[], b=["a"])
+    job = stage.start(*rebuild("a", "b"))
+    until(lambda: ("b", "install") in creations(stage))
+    job.signal(signal.SIGKILL)
+    job.wait()
+    profile = stage.site.profiles / "a.yaml"
+    profile.write_text(profile.read_text().replace("512M", "600M"))
+    stage.build("a")
+    stage.order(installer=["question", "well"])
+    failed = stage.domu(*rebuild("a", "b"))
+    assert failed.status == 1
+    assert "b: error G130" in failed.out
+    assert states(stage) == {"a": ["done", "failed"], "b": ["unfinished"]}
+    assert stage.domu(*rebuild("a", "b")).status == 0
+    assert states(stage) == {"a": ["done", "done"], "b": ["done"]}
+    assert stage.state()["installs"]["b"] == {"begun": 1, "finished": 1}
