@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
@@ -21,8 +20,8 @@ from builder.workflows.drill import DrillEnd, drill, propose_drill
 from tests.stage.domu import Zygote
 from tests.stage.stage import PROFILE, Stage
 
-# Loopback: what is the stand-in's address on the bridge can be listened at.
-SUBNET, ADDRESS = "127.77.0.0/24", "127.77.0.2"
+# Loopback: what are the stand-ins' addresses on the bridge can be listened at.
+SUBNET, ADDRESSES = "127.77.0.0/24", ("127.77.0.2", "127.77.0.3")
 _IP = """\
 #!/bin/sh
 echo "$*" >>{stage}/network
@@ -89,36 +88,30 @@ def drilled(stage: Stage, *names: str, bench: Bench | None = None) -> DrillEnd:
     return drill(stage.site, propose_drill(stage.site, names, bench), bench, make=make)
 
 
-@dataclass
-class Answering:
-    """A listener at the stand-in's address."""
-
-    listener: socket.socket
-
-    @property
-    def port(self) -> int:
-        return int(self.listener.getsockname()[1])
-
-    def serve(self) -> None:
-        while True:
-            try:
-                call, _ = self.listener.accept()
-            except OSError:
-                return
-            call.close()
-
-
 @contextmanager
-def answering() -> Iterator[Answering]:
-    with socket.create_server((ADDRESS, 0)) as listener:
-        found = Answering(listener)
-        thread = Thread(target=found.serve)
-        thread.start()
+def answering() -> Iterator[int]:
+    """Two stand-ins take calls, at this port."""
+    with socket.create_server((ADDRESSES[0], 0)) as first:
+        port = int(first.getsockname()[1])
+        with socket.create_server((ADDRESSES[1], port)) as second:
+            threads = [Thread(target=_serve, args=(one,)) for one in (first, second)]
+            for thread in threads:
+                thread.start()
+            try:
+                yield port
+            finally:
+                for one, thread in zip((first, second), threads, strict=True):
+                    one.shutdown(socket.SHUT_RDWR)
+                    thread.join()
+
+
+def _serve(listener: socket.socket) -> None:
+    while True:
         try:
-            yield found
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            call, _ = listener.accept()
+        except OSError:
+            return
+        call.close()
 
 
 if __name__ == "__main__":

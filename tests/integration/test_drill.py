@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from builder.plan.recovery import parse_records
 from builder.workflows.bench import Bench
 from builder.workflows.drill import clear_away, propose_drill
 from builder.workflows.report import make_report
-from tests.drill_stage import Answering, answering, bench_of, drilled, lay
+from tests.drill_stage import answering, bench_of, drilled, lay
 from tests.lvm_reports import lv
 from tests.stage.domu import PROJECT, Zygote
 from tests.stage.stage import PRECIOUS, Stage
@@ -34,14 +36,14 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture(scope="module")
-def guest_that_answers() -> Iterator[Answering]:
+def port() -> Iterator[int]:
     with answering() as found:
         yield found
 
 
 @pytest.fixture
-def stage(tmp_path: Path, zygote: Zygote, guest_that_answers: Answering, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    found = lay(tmp_path / "stage", zygote, guest_that_answers.port)
+def stage(tmp_path: Path, zygote: Zygote, port: int, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    found = lay(tmp_path / "stage", zygote, port)
     monkeypatch.setenv("PATH", str(found.folder / "bin"))
     return found
 
@@ -275,3 +277,48 @@ def test_the_next_rebuild_clears_away_before_it_looks(stage: Stage) -> None:
     assert "a drill was cut off, and is cleared away: web1" in said.err
     assert left(stage) == before
     assert marked(stage.root) == ()
+
+
+def test_two_guests_are_drilled_in_their_order(stage: Stage) -> None:
+    text = (stage.site.profiles / "web1.yaml").read_text()
+    (stage.site.profiles / "db1.yaml").write_text(text)
+    (stage.site.profiles / "web1.yaml").write_text(f"{text}autostart: true\nstart_after: [db1]\n")
+    (stage.site.profiles / "db1.yaml").write_text(f"{text}autostart: true\n".replace("192.0.2.10", "192.0.2.11"))
+    before = left(stage)
+    end = drilled(stage)
+    assert left(stage) == before
+    assert {record.guest: record.outcome for record in end.records} == {"db1": "unasked", "web1": "unasked"}
+    assert stage.state()["installs"] == {f"{name}-drill": {"begun": 1, "finished": 1} for name in ("db1", "web1")}
+    report, _ = make_report(stage.site, root=stage.root)
+    assert report.seconds == pytest.approx(sum(record.seconds for record in end.records))
+
+
+def test_a_drill_that_is_stopped_is_cleared_away_and_leaves_no_record(stage: Stage) -> None:
+    before = left(stage)
+    bench = bench_of(stage)
+
+    def stop() -> None:
+        while not MOMENTS["installing"](stage):
+            time.sleep(0.01)
+        bench.clock.stop.set()
+
+    stopping = Thread(target=stop)
+    stopping.start()
+    end = drilled(stage, "web1", bench=bench)
+    stopping.join()
+    assert (end.stopped, end.ok, end.records, end.left) == (True, False, (), ())
+    assert left(stage) == before
+    assert read_records(stage.root) == {}
+    assert marked(stage.root) == ()
+
+
+def test_the_report_for_programs(stage: Stage) -> None:
+    assert json.loads(stage.domu("report", "--json").out)["never"] == ["web1"]
+    drilled(stage, "web1")
+    data = json.loads(stage.domu("report", "web1", "--json").out)
+    (web1,) = data["guests"]
+    assert web1["age_seconds"] >= 0
+    assert web1["last"] == web1["last_good"]
+    assert web1["last"]["steps"][-1]["what"] == "wait until it answers"
+    assert data["recovery_seconds"] == web1["last"]["seconds"]
+    assert (data["never"], data["under_way"], data["at_once"]) == ([], [], 1)
