@@ -145,7 +145,7 @@ FULL: dict[str, Any] = {
     "late_commands": ["echo late", {"run": "echo target", "where": "target"}],
     "initrd_files": [{"source": "files/motd", "path": "/files/motd", "executable": True}],
     "debconf": [{"owner": "locales", "question": "locales/default", "type": "select", "value": "C.UTF-8"}],
-    "ready": {"port": 2222, "limit": 300},
+    "ready": {"port": 2222, "console": False, "limit": 300},
     "after": [{"command": ["/usr/local/sbin/restore"], "limit": 7200}],
     "template": "preseed.cfg.j2",
     "lint": {"ignore": ["L201"]},

@@ -101,7 +101,7 @@ FULL: Mapping[str, Any] = EVERY_FIELD | {
     "early_commands": ["true"],
     "late_commands": [{"run": "true", "where": "target"}],
     "initrd_files": [{"source": "files/a", "path": "/files/a", "executable": True}],
-    "ready": {"command": ["/usr/local/sbin/is-up"], "limit": 300},
+    "ready": {"command": ["/usr/local/sbin/is-up"], "console": False, "limit": 300},
     "debconf": [{"owner": "d-i", "question": "a/b", "type": "string", "value": "c"}],
 }
 

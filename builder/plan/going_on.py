@@ -5,6 +5,7 @@ Facts in, decisions out. A step is in doubt when it was begun and nobody wrote d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Literal, TypeAlias
 from builder.findings import Finding, Severity
 from builder.plan.journal import Run, Started
 from builder.plan.rebuild import Build
-from builder.plan.steps import Install, Step
+from builder.plan.steps import Install, Step, title
 from builder.profile.model import Guest
 from builder.xen.config import boots_installer
 from builder.xen.readings import Domain
@@ -56,6 +57,10 @@ def choose(guest: str, runs: Sequence[Run], build: Build | None, *, anew: bool =
     same = build is not None and not build.stale and build.key == last.begun.key
     if last.state == "failed":
         return GoOn(last) if same and _installs(last.begun.steps[: last.next_step + 1]) else Begin(gives_up=last)
+    if not _installs(last.begun.steps):
+        message = f"its removal, run {last.id}, was cut off at step {last.next_step + 1} of {len(last.begun.steps)}"
+        hint = f"domu remove {guest} goes on with it; domu rebuild {guest} --anew installs it instead"
+        return Finding("G112", message, hint, guest=guest)
     if not same:
         where = f"it was at step {last.next_step + 1} of {len(last.begun.steps)}"
         message = f"run {last.id} was cut off, {where}, and what is built was changed since"
@@ -107,6 +112,22 @@ def way_to_start(guest: Guest, domain: Domain | None) -> WayToStart:
     if domain.config is None:
         return "wait"
     return "refuse" if boots_installer(guest, domain.config) else "runs"
+
+
+def asks_for_login(guest: str, console: str) -> bool:
+    """Whether an installed system has come to its login prompt, going by what it said on its console."""
+    return re.search(rf"^{re.escape(guest)} login:", console.replace("\r", ""), re.MULTILINE) is not None
+
+
+def unfinished_note(guest: str, runs: Sequence[Run]) -> Finding | None:
+    """What a plan leaves out: the rest of a run that is not over, which the same command would do instead."""
+    last = runs[-1] if runs else None
+    if last is None or last.state != "unfinished" or not _installs(last.begun.steps):
+        return None
+    where = f"at step {last.next_step + 1} of {len(last.begun.steps)}, {title(last.begun.steps[last.next_step])}"
+    message = f"run {last.id} is not over: it is {where}; the plan is for a new run"
+    hint = f"domu rebuild {guest} goes on with it, domu rebuild {guest} --anew does as planned"
+    return Finding("G114", message, hint, severity=Severity.NOTE, guest=guest)
 
 
 def weigh(findings: Sequence[Finding]) -> tuple[Finding, ...]:

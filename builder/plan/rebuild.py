@@ -16,7 +16,6 @@ from builder.plan.estimate import NO_HISTORY, Estimate, History
 from builder.plan.schedule import Schedule, free_of, make_schedule, takes_of, without_room
 from builder.plan.steps import SSH, ChangeVolume, Install, PlaceFiles, RunHook, Start, Step, Wait
 from builder.profile.model import Guest
-from builder.profile.nics import Static4
 from builder.storage.facts import StorageFacts
 from builder.storage.room import measure_groups
 from builder.storage.storage_plan import Destroyed, StoragePlan, plan_storage
@@ -209,11 +208,12 @@ def _steps(candidate: Candidate, dom0: Dom0, stop: Stop | None, storage: Storage
     address = _address(guest)
     yield Install(guest.name, guest.domain_uuid, install_config_path(guest), guest.memory_for_install)
     yield Start(guest.name, guest.domain_uuid, run_config_path(guest), guest.memory)
-    yield Wait(guest.name, address, guest.ready.port or SSH, guest.ready.command or (), guest.ready.limit)
+    ready = guest.ready
+    yield Wait(guest.name, "" if ready.console else address, ready.port or SSH, ready.command or (), ready.limit)
     for number, hook in enumerate(guest.after, 1):
         yield RunHook(guest.name, number, address, hook.command, hook.limit)
 
 
 def _address(guest: Guest) -> str:
-    first = guest.nics[0].ipv4
-    return str(first.address.ip) if isinstance(first, Static4) else ""
+    """Its first fixed one; empty where there is none."""
+    return next((str(address) for nic in guest.nics for address in nic.fixed_addresses), "")

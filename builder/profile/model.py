@@ -172,12 +172,16 @@ class Ready(Model):
     command: fields.Command | None = Field(
         None, description="A program and its arguments, run in dom0 until it succeeds; instead of a port"
     )
+    console: fields.Flag = Field(
+        default=False, description="A login prompt on its console counts, for a guest that dom0 has no way to"
+    )
     limit: fields.Count = Field(600, ge=1, le=86_400, description="Seconds that this may take")
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        if self.port and self.command:
-            raise ValueError("has both port and command; write one of them")
+        given = [name for name in ("port", "command", "console") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"has {' and '.join(given)}; write one of them")
         return self
 
 

@@ -19,6 +19,7 @@ from builder.host.secrets import resolve
 from builder.host.site import Site
 from builder.host.xl import list_domains, look_for_xen, xen_info
 from builder.plan.estimate import History, make_history
+from builder.plan.going_on import unfinished_note
 from builder.plan.rebuild import Candidate, Dom0, Place, RebuildPlan, plan_rebuild
 from builder.profile.model import Guest
 from builder.storage.facts import StorageFacts
@@ -60,8 +61,14 @@ def plan(
     runner: Runner = run,
     root: Path = Path("/"),
 ) -> RebuildPlan:
-    """The plan for these guests, or all, on this dom0; errors as `survey` has them."""
-    return survey(site, names, environment=environment, runner=runner, root=root).plan()
+    """The plan of a new run on these guests, or all, on this dom0; errors as `survey` has them."""
+    found = survey(site, names, environment=environment, runner=runner, root=root)
+    planned = found.plan()
+    findings = Findings()
+    findings.extend(planned.findings)
+    guests = [one.guest.name for one in found.candidates]
+    findings.extend(filter(None, (unfinished_note(name, found.journals.runs.get(name, ())) for name in guests)))
+    return replace(planned, findings=tuple(findings))
 
 
 def survey(

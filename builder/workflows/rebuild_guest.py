@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from builder.host.rebuild.files import place_files
 from builder.host.rebuild.hook import run_hook
 from builder.host.rebuild.journal import GuestJournal
 from builder.host.remove import remove_files, remove_link
-from builder.plan.going_on import TROUBLE, way_to_start, weigh
+from builder.plan.going_on import TROUBLE, asks_for_login, way_to_start, weigh
 from builder.plan.journal import Done, Ended, Failed, Run, Started, Stopped
 from builder.plan.steps import (
     SSH,
@@ -81,6 +80,7 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
         bench.progress.stage(guest, title(step))
         try:
             bench.clock.look()
+            steps.bring_back()
             steps.carry_out(step)
         except StopRequestError as error:
             book.write(Stopped(bench.clock.now(), error.message))
@@ -91,6 +91,7 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
             bench.progress.ended(guest, f"failed at: {title(step)}", ready=False)
             return GuestEnd(book.run, book.folder, _told(error), error.hint)
         book.write(Done(book.number, bench.clock.now()))
+    steps.bring_back()
     findings = _verify(book, subject, bench)
     counts = Counter(f"{finding.severity.word}s" for finding in findings)
     book.write(Ended(bench.clock.now(), "done", counts))
@@ -128,6 +129,7 @@ class _Steps:
 
     def __init__(self, subject: Subject, book: Book, bench: Bench) -> None:
         self.subject, self.book, self.bench = subject, book, bench
+        self.gone_on = bool(book.run.records)
 
     def carry_out(self, step: Step) -> None:
         """Done when this returns. StepError or BuilderError when it failed."""
@@ -179,22 +181,38 @@ class _Steps:
                 return
 
     def _start(self, step: Start) -> None:
-        """Make the domain, unless it is there."""
+        self.book.start(note=note_of(end_of(self.bench.console_of(step.guest))))
+        self._see_to_domain(step)
+
+    def _see_to_domain(self, step: Start) -> bool:
+        """Make the domain, unless it is there; whether it was made."""
         bench, guest = self.bench, self.subject.guest
-        self.book.start(note=note_of(end_of(bench.console_of(step.guest))))
         end = bench.clock.seconds() + _ORPHAN * 4
         while (way := way_to_start(guest, domain_with_config(bench.runner, step.uuid))) == "wait":
             if bench.clock.seconds() > end:
-                raise StepError("xl began to make its domain and does not end it", f"xl destroy {step.guest}")
+                break  # xl was ended while it made it
             bench.clock.pause(_LOOK)
         if way == "refuse":
             raise StepError(
                 "its installer runs, though it was installed", f"look at its console: xl console -t pv {step.guest}"
             )
-        if way == "destroy":
+        if way in {"destroy", "wait"}:
             destroy_domain(bench.runner, bench.clock, step.uuid)
         if way != "runs":
             create_domain(bench.runner, step.config)
+        return way != "runs"
+
+    def bring_back(self) -> None:
+        """In a run that is gone on with: see to it that what was started runs and what answered answers.
+
+        dom0 may have gone down meanwhile, and xendomains may have started the guest a moment ago.
+        """
+        gone_on, self.gone_on = self.gone_on, False
+        for step in self.book.run.begun.steps[: self.book.number] if gone_on else ():
+            if isinstance(step, Start) and self._see_to_domain(step):
+                self.bench.progress.say(f"{step.guest}: its domain was gone, and is started again")
+            elif isinstance(step, Wait):
+                self._wait(step)
 
     def _wait(self, step: Wait) -> None:
         """Until the guest answers; what it said until then is kept."""
@@ -214,16 +232,23 @@ class _Steps:
                 hint = f"read {self.book.folder}/boot.txt; domu boot {step.guest}"
                 raise StepError("its domain ended before it answered", hint, "gone")
             if now - begun > step.limit:
-                hint = f"read {self.book.folder}/boot.txt, or look: xl console {step.guest}; the same command waits on"
-                raise StepError(f"it did not answer within {span(step.limit)}", hint, "silent")
+                raise self._silence(step)
             clock.pause(_LOOK)
+
+    def _silence(self, step: Wait) -> StepError:
+        message = f"it did not answer within {span(step.limit)}"
+        hint = f"read {self.book.folder}/boot.txt, or look: xl console {step.guest}; the same command waits on"
+        if asks_for_login(step.guest, self._boot_console()):
+            message += ", though its console asks for a login"
+            hint = f"has dom0 a way to it? if it is to have none, write ready: {{console: true}}; {hint}"
+        return StepError(message, hint, "silent")
 
     def _answers(self, step: Wait) -> bool:
         if step.command:
             return command_succeeds(self.bench.runner, self._argv(step.command), self._environment(step))
         if step.address:
             return port_answers(step.address, step.port, greets=step.port == SSH)
-        return re.search(rf"^{re.escape(step.guest)} login:", self._boot_console(), re.MULTILINE) is not None
+        return asks_for_login(step.guest, self._boot_console())
 
     def _boot_console(self) -> str:
         """What the installed system has said on its console."""

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
-from builder.findings import Finding
+from builder.findings import Finding, Severity
 from builder.plan.going_on import (
     ATTEMPTS,
     Begin,
     GoOn,
+    asks_for_login,
     choose,
     may_try_again,
     pause_before,
     run_name,
+    unfinished_note,
     way_to_install,
     way_to_start,
+    weigh,
 )
 from builder.plan.journal import Begun, Done, Ended, Failed, Record, Run, Started, Stopped
 from builder.plan.rebuild import Build
@@ -107,6 +110,43 @@ def test_what_is_done_with_the_last_run(name: str, build: str) -> None:
 def test_anew_gives_up_what_is_not_over(name: str) -> None:
     over = name in {"ended well", "given up"}
     assert word_for(RUNS[name], CHANGED, anew=True) == ("begin" if over else "give up")
+
+
+def test_a_removal_that_was_cut_off_is_not_gone_on_with() -> None:
+    removal = Run(Begun("20261123T030000Z", "web1", NOW, "", STEPS[:1])).with_record(Started(0, at(1)))
+    choice = choose("web1", [removal], SAME)
+    assert isinstance(choice, Finding)
+    assert "domu remove web1" in choice.hint
+    assert choose("web1", [removal], SAME, anew=True) == Begin(gives_up=removal)
+    assert unfinished_note("web1", [removal]) is None
+
+
+def test_a_plan_tells_of_a_run_that_is_not_over() -> None:
+    assert unfinished_note("web1", []) is None
+    for name, last in RUNS.items():
+        note = unfinished_note("web1", [last])
+        assert (note is not None) == (last.state == "unfinished"), name
+        assert note is None or (note.severity is Severity.NOTE and last.id in note.message)
+
+
+@pytest.mark.parametrize(
+    ("console", "asks"),
+    [
+        ("\r\nDebian GNU/Linux 13 web1 hvc0\r\n\r\nweb1 login: ", True),
+        ("web1 login: \n[   12.000000] eth0: up\n", True),
+        ("Debian GNU/Linux 13 web10 hvc0\n\nweb10 login: ", False),
+        ("[    9.000000] web1 login: is no prompt\n", False),
+        ("", False),
+    ],
+    ids=["prompt", "kernel behind it", "another guest", "within a line", "nothing"],
+)
+def test_a_login_prompt(console: str, asks: bool) -> None:
+    assert asks_for_login("web1", console) is asks
+
+
+def test_that_a_guest_could_not_be_asked_does_not_fail_a_rebuild() -> None:
+    found = weigh([Finding("W102", "cannot be asked"), Finding("W113", "has no NIC")])
+    assert [one.severity for one in found] == [Severity.WARNING, Severity.ERROR]
 
 
 def test_without_a_journal_a_run_begins() -> None:
