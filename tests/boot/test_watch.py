@@ -67,13 +67,8 @@ class Case:
 
 
 # What finish-install does at last, with nothing installed: does the hook behind 95umount still have a console?
-END = """{
-    sleep 30
-    : >/domu/late.done
-    umount -a
-    sh /usr/lib/finish-install.d/96domu
-    poweroff -f
-} </dev/null >/dev/null 2>&1 3>&- &"""
+_LAST = "sleep 30; : >/domu/late.done; umount -a; sh /usr/lib/finish-install.d/96domu; poweroff -f"
+END = f"{{ {_LAST}; }} </dev/null >/dev/null 2>&1 3>&- &"
 GERMAN: Mapping[str, Any] = {"profile": (("locale", "de_DE.UTF-8"),)}
 NO_COUNTRY: Mapping[str, Any] = {"profile": (("locale", "C.UTF-8"),)}
 
