@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.plan.schedule import (
@@ -203,12 +203,14 @@ def fits_one_by_one(plan: Schedule, order: Sequence[Turn]) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(schedules(chained=False))
 def test_nothing_is_refused_that_fits_in_some_order(plan: Schedule) -> None:
     possible = any(fits_one_by_one(plan, order) for order in permutations(plan.turns))
     assert (not list(without_room(plan))) == possible
 
 
+@settings(deadline=None)
 @given(schedules(), st.data())
 def test_every_run_comes_to_its_end_within_its_limits(plan: Schedule, data: st.DataObject) -> None:
     """Guests end in any order; one in a while fails."""
