@@ -25,7 +25,7 @@ ADDRESSES: Mapping[str, str] = {PV: "10.0.2.50", PVH: "10.0.2.51"}
 def site_profile(archive: Mirror, public_key: str) -> dict[str, Any]:
     """What the guests share. They are told of the real mirror, whose signatures they know; domu asks the lab's.
 
-    The rest is for a machine that emulates: few packages, no locales to make, an initrd of what the guest has.
+    The rest is for a machine that emulates: few packages, an initrd of what the guest has.
     """
     real = urlsplit(archive.url)
     answers = [
@@ -42,7 +42,6 @@ def site_profile(archive: Mirror, public_key: str) -> dict[str, Any]:
         "domain": "lab.example.org",
         "dns": [GATEWAY],
         "ntp": False,
-        "locale": "C.UTF-8",
         "mirror": URL,
         "keyring": f"profiles/{KEYRING}",
         "security": False,
@@ -50,7 +49,7 @@ def site_profile(archive: Mirror, public_key: str) -> dict[str, Any]:
         "packages": ["openssh-server"],
         "root": {"ssh_keys": [public_key]},
         "debconf": [{"question": name, "type": kind, "value": value} for name, kind, value in answers],
-        "ready": {"port": 22},
+        "ready": {"port": 22, "limit": 1800},
         "lint": {"ignore": ["L331"]},  # of two mirrors the later is meant
     }
 
