@@ -37,7 +37,9 @@ def play(root: Path, run: Callable[[str], object], *, inside: str = "") -> str:
     for folder in ("dev", "domu", "var/log"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     script = rendered(guest()).files["/domu/watch"]
-    for path in ("/dev/console", "/var/log"):
+    (root / "proc").mkdir(exist_ok=True)
+    (root / "proc/diskstats").write_text("202 0 xvda 1 2 3 4 5 6 10 8\n202 1 xvda1 1 2 3 4 5 6 20 8\n")
+    for path in ("/dev/console", "/var/log", "/proc/diskstats"):
         script = script.replace(path, f"{inside}{path}")
     (root / "domu/watch").write_text(script)
     console = root / "dev/console"
@@ -54,7 +56,7 @@ def play(root: Path, run: Callable[[str], object], *, inside: str = "") -> str:
 def expect(console: str) -> None:
     """What dom0 makes of it."""
     assert "canary" not in console
-    assert console.startswith("[    0.000000] domu: web1: syslog has 0 bytes\n")
+    assert console.startswith("[    0.000000] domu: web1: syslog has 0 bytes, 30 sectors were written\n")
     assert console.count("domu: web1: syslog has ") == 4  # every minute
     assert console.count(signal("web1", TOLD)) == 4  # once whenever they stand still
     logs = kept_logs(console)

@@ -53,7 +53,7 @@ def marker_line(guest: str) -> str:
 class Limits:
     """Seconds. `prompt`: nothing follows a prompt that the catalogue names; `unsure`: one that it does not name.
 
-    `logs`: how long a verdict waits for the ends of the installer's logs. `quiet`: neither console nor syslog grow.
+    `logs`: how long a verdict waits for the ends of the installer's logs. `quiet`: no console, syslog or disk moves.
     `deaf`: the logs' own process says nothing. `ending`: from the marker to the end of the domain. `last`: from the end
     of the domain to the last of its words.
     """
@@ -246,7 +246,9 @@ class InstallWatch:
             message = f"nothing was heard of the guest for {limits.deaf:.0f} s while it did this: {self.stage.title}"
             return Verdict("stuck", message, "does its domain get any CPU? xl list, xl top", transient=True)
         if now - self._moved_at >= limits.quiet:
-            message = f"neither console nor syslog have moved for {limits.quiet:.0f} s, at this: {self.stage.title}"
+            message = (
+                f"neither console nor syslog nor disk have moved for {limits.quiet:.0f} s, at this: {self.stage.title}"
+            )
             return Verdict("stuck", message, "read the end of its syslog", looks_transient(self._logs))
         return None
 
