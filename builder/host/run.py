@@ -22,6 +22,10 @@ _PASSED_ON = ("PATH", "HOME", "TERM", "TMPDIR")
 LIMIT = 120.0
 
 
+class TooSlowError(BuilderError):
+    """A program was ended because it took longer than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a program left behind; `status` is its exit status, negative for a signal."""
@@ -83,7 +87,7 @@ def _run(
     except (FileNotFoundError, PermissionError) as error:
         raise _unstartable(argv, error) from error
     except subprocess.TimeoutExpired as error:
-        raise BuilderError(
+        raise TooSlowError(
             f"{argv[0]!r} did not end within {limit:.0f} s", f"to try by hand: {as_line(argv)}"
         ) from error
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
@@ -135,7 +139,7 @@ def _talk(process: subprocess.Popen[bytes], stdin: bytes, limit: float, most: in
             selector.register(handle, selectors.EVENT_READ)
         while selector.get_map():
             if (left := end - time.monotonic()) <= 0:
-                raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s")
+                raise TooSlowError(f"{argv[0]!r} did not end within {limit:.0f} s")
             for key, _event in selector.select(left):
                 if key.fd == into:
                     stdin = _send(into, stdin)
@@ -153,7 +157,7 @@ def _talk(process: subprocess.Popen[bytes], stdin: bytes, limit: float, most: in
     try:
         process.wait(max(0.1, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
-        raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s") from error
+        raise TooSlowError(f"{argv[0]!r} did not end within {limit:.0f} s") from error
     return bytes(heard[out]), bytes(heard[err])
 
 
@@ -191,7 +195,7 @@ def run_logged(
         try:
             while process.poll() is None:
                 if time.monotonic() > end:
-                    raise BuilderError(f"{argv[0]!r} did not end within {limit:.0f} s", f"read {log}")
+                    raise TooSlowError(f"{argv[0]!r} did not end within {limit:.0f} s", f"read {log}")
                 pause(0.2)
         finally:
             if process.poll() is None:
