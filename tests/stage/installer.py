@@ -40,7 +40,7 @@ country or region if you do not know which mirror has the best Internet
 connection to you.
 
 Debian archive mirror:
-  1: deb.debian.org [*]    2: information manually
+  1: mirror.example.org [*]    2: information manually
 Prompt: '?' for help, default=1> """
 _OFF = "[  999.000000] reboot: Power off not available: System halted instead\n"
 
