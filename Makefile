@@ -8,7 +8,7 @@ GUEST ?= web1
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench boot-test predict-test watch-test lab fuzz iso-mutations same-bytes catalogues schema rules golden lock clean
+.PHONY: help demo test lint format bench boot-test predict-test watch-test crash-test lab fuzz iso-mutations same-bytes catalogues schema rules golden lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ predict-test: $(VENV)/.tests ## take answers away one at a time: the installer i
 watch-test: $(VENV)/.tests ## installers in QEMU stop at a question or an error: domu tells which, within a minute (an hour)
 	@.ci/debian-packages boot
 	$(BIN)/pytest -m boot -s tests/boot/test_watch.py
+
+crash-test: $(VENV)/.tests ## cut a rebuild off everywhere, and give the command again: 494 times (a quarter of an hour)
+	@.ci/debian-packages test
+	$(BIN)/python -m tests.stage --write
 
 lab: $(VENV)/.tests ## Xen and a dom0 in QEMU: guests boot, domu is used there (as root; an hour or two)
 	@.ci/debian-packages lab

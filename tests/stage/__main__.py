@@ -7,13 +7,11 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
 
 from tests.stage.crashes import Cut, Reference, Survived, cuts, place_of, reference, rough_cuts, survive, table
 from tests.stage.domu import Zygote
@@ -47,61 +45,57 @@ def main() -> None:
     """Go through all cases, or those whose words are given, and tell which ended otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases that have this in their words")
-    parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--at-once", type=int, default=4, help="cases; they mostly wait")
+    parser.add_argument("--write", action="store_true", help="write the page")
     parser.add_argument("--every", type=int, default=1, help="each n-th case only")
+    parser.add_argument("--first", type=int, default=0, help="from this one on")
     asked = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="domu-stage-") as name:
         folder = Path(name)
         with Zygote() as zygote:
-            whole = reference(Stage.lay(folder / "whole", zygote))
-        cases = [cut for cut in all_cuts(whole) if asked.only in str(cut)][:: asked.every]
-        print(f"{len(whole.points)} points, {len(whole.changes)} changes, {len(cases)} cases", flush=True)
-        survived, wrong = _go(folder, whole, cases, asked.at_once)
+            template = Stage.lay(folder / "template", zygote)
+            whole = reference(template.copy(folder / "whole"))
+            possible = list(all_cuts(whole))
+            cases = [cut for cut in possible if asked.only in str(cut)][asked.first :: asked.every]
+            print(f"{len(whole.points)} points, {len(whole.changes)} changes, {len(cases)} cases", flush=True)
+            survived, wrong = _go(template, folder, whole, cases, asked.at_once)
     minutes = (time.monotonic() - begin) / 60
     text = _TEXT.format(
         steps=whole.steps,
         points=len({(cut.point, cut.time) for cut in cases if cut.point}),
         changes=len(whole.changes),
         day=datetime.now(UTC).date(),
-        cases=len(cases),
+        cases=f"{len(cases)} of {len(possible)}" if len(cases) < len(possible) else f"{len(cases)}",
         wrong=wrong,
         minutes=minutes,
         table=table(whole, survived),
     )
     print(text)
-    if len(cases) == len(all_cuts(whole)) and not wrong:
+    if asked.write:
         PAGE.write_text(text)
     sys.exit(bool(wrong))
 
 
-def _go(folder: Path, whole: Reference, cases: Sequence[Cut], at_once: int) -> tuple[list[Survived], int]:
-    templates: SimpleQueue[Stage] = SimpleQueue()
-    numbers, wrong = count(), Counter[str]()
+def _go(
+    template: Stage, folder: Path, whole: Reference, cases: Sequence[Cut], at_once: int
+) -> tuple[list[Survived], int]:
+    ended = count(1)
 
     def one(cut: Cut) -> Survived | None:
-        template = templates.get()
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            stage = template.copy(Path(place) / "stage")
             try:
-                return survive(stage, cut, whole.facts)
+                return survive(template.copy(Path(place) / "stage"), cut, whole)
             except Exception:  # what it is about
-                wrong["cases"] += 1
-                print(f"--- {place_of(whole, cut)}: {cut}\n{traceback.format_exc()}", flush=True)
+                print(f"--- step {place_of(whole, cut)}: {cut}\n{traceback.format_exc()}", flush=True)
                 return None
             finally:
-                templates.put(template)
-                if next(numbers) % 50 == 49:
-                    print(".", flush=True)
+                if (number := next(ended)) % 20 == 0:
+                    print(f"{number} cases", flush=True)
 
     with ThreadPoolExecutor(at_once) as pool:
-        zygotes = [Zygote() for _ in range(at_once)]
-        for number, zygote in enumerate(zygotes):
-            templates.put(Stage.lay(folder / f"template{number}", zygote.__enter__()))
         survived = [done for done in pool.map(one, cases) if done]
-    for zygote in zygotes:
-        zygote.__exit__()
-    return survived, wrong["cases"]
+    return survived, len(cases) - len(survived)
 
 
 def all_cuts(whole: Reference) -> list[Cut]:

@@ -15,8 +15,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import select
+from threading import Lock
 from typing import IO, Any, NoReturn, Self, SupportsIndex, TypeAlias
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -55,6 +58,11 @@ class Job:
         os.kill(self.pid, number)
 
     def wait(self) -> Ended:
+        handle = os.pidfd_open(self.pid)  # its parent has better things to do than to wait for it
+        try:
+            select([handle], [], [])
+        finally:
+            os.close(handle)
         status = self.zygote.wait(self.pid)
         said = [(self.folder / name).read_text() for name in ("out", "err", "points")]
         return Ended(status, said[0], said[1], tuple(said[2].splitlines()))
@@ -66,6 +74,7 @@ class Zygote:
 
     process: subprocess.Popen[str] = field(init=False)
     programs: subprocess.Popen[str] = field(init=False)
+    lock: AbstractContextManager[Any] = field(default_factory=Lock)
     port: int = 0
     numbers: int = 0
 
@@ -82,8 +91,9 @@ class Zygote:
     def _ask(self, **words: Any) -> int:
         assert self.process.stdin
         assert self.process.stdout
-        print(json.dumps(words), file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
+        with self.lock:
+            print(json.dumps(words), file=self.process.stdin, flush=True)
+            return int(self.process.stdout.readline())
 
     def start(
         self,
@@ -99,14 +109,16 @@ class Zygote:
 
         `kill`, `stop`: SIGKILL, SIGTERM when it passes this point for the n-th time.
         """
-        self.numbers += 1
-        folder = stage / f"jobs/{self.numbers}"
-        folder.mkdir(parents=True)
+        with self.lock:
+            self.numbers += 1
+            folder = stage / f"jobs/{self.numbers}"
+            folder.mkdir(parents=True)
         job = {"argv": list(argv), "stage": str(stage), "folder": str(folder), "kill": kill, "stop": stop}
         pid = self._ask(start=job | {"env": dict(env or {}), "speed": speed})
         return Job(pid, folder, self)
 
     def wait(self, pid: int) -> int:
+        """The exit status of one that has ended."""
         return self._ask(wait=pid)
 
     def run(self, stage: Path, argv: Sequence[str]) -> None:
@@ -148,7 +160,11 @@ def _load_all() -> None:
     """What the commands of the stage import when they run."""
     import builder.report.findings
     import builder.report.plan
-    import builder.workflows.plan  # noqa: F401
+    import builder.report.rebuild
+    import builder.report.stages
+    import builder.workflows.bench
+    import builder.workflows.plan
+    import builder.workflows.rebuild  # noqa: F401
 
 
 def _be_domu(job: Mapping[str, Any], call: Callable[[list[str]], int]) -> NoReturn:
