@@ -15,7 +15,7 @@ from tests.stage.domu import Zygote
 from tests.stage.stage import PRECIOUS, PROFILE, Stage
 
 # Time runs faster on the stage, and the machine of the tests may be slow.
-PATIENT = PROFILE.replace("limit: 60", "limit: 1200")
+IMPATIENT = PROFILE.replace("guest-answers, web1], limit: 3600", "guest-answers, web1], limit: 60")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def zygote() -> Iterator[Zygote]:
 
 @pytest.fixture
 def stage(tmp_path: Path, zygote: Zygote) -> Stage:
-    return Stage.lay(tmp_path / "stage", zygote, profile=PATIENT)
+    return Stage.lay(tmp_path / "stage", zygote)
 
 
 def rebuild(stage: Stage, *words: str) -> tuple[int, str, str]:
@@ -153,7 +153,7 @@ def test_an_installer_that_crashed_is_not_tried_again(stage: Stage) -> None:
 
 
 def test_a_guest_that_does_not_answer(stage: Stage) -> None:
-    (stage.site.profiles / "web1.yaml").write_text(PROFILE)
+    (stage.site.profiles / "web1.yaml").write_text(IMPATIENT)
     stage.build()
     stage.order(guest="silent")
     status, out, _err = rebuild(stage, "--yes", "web1")
