@@ -47,7 +47,7 @@ watch-test: $(VENV)/.tests ## installers in QEMU stop at a question or an error:
 	@.ci/debian-packages boot
 	$(BIN)/pytest -m boot -s tests/boot/test_watch.py
 
-crash-test: $(VENV)/.tests ## cut a rebuild off everywhere, and give the command again: 494 times (a quarter of an hour)
+crash-test: $(VENV)/.tests ## cut a rebuild off everywhere, and give the command again: some 500 times (ten minutes)
 	@.ci/debian-packages test
 	$(BIN)/python -m tests.stage --write
 

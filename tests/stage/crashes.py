@@ -151,7 +151,9 @@ def rough_cuts(found: Reference) -> Iterator[Cut]:
     for between in ("torn line", "lost line"):
         yield from (Cut(point, number, between=between) for point, number in _passed(found) if point == UNWRITTEN)
     for between in ("reboot", "reboot with xendomains"):
-        yield from (Cut(point, number, between=between) for point, number in _passed(found) if point == WRITTEN)
+        for point, number in _passed(found):
+            if point == WRITTEN or "/RUN" in point:  # what is kept of a step that is over, and not yet written down so
+                yield Cut(point, number, between=between)
         for change in range(1, len(found.changes) + 1):
             yield from (Cut(change=change, when=when, between=between) for when in ("before", "half", "after"))
     yield from (Cut(point, number, signal="stop") for point, number in _passed(found))
