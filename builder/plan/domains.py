@@ -46,12 +46,12 @@ def _unfit(guest: Guest, domain: Domain) -> Finding | None:
         )
         hint = f"if it is this guest, write uuid: {domain.uuid} into its profile; else rename one of them"
         return Finding("G103", message, hint, guest=guest.name)
-    if domain.name != guest.name:
-        message = f"domain {domain.domid} has its UUID and is called {domain.name or 'nothing'}"
-        return Finding("G103", message, "write another uuid: into the profile of one of them", guest=guest.name)
     if domain.state.dying:
         message = f"its domain {domain.domid} is dead and not yet taken apart: something holds memory of it"
         return Finding("G104", message, "wait, or look who does: xl list; losetup; lsof /dev/xen", guest=guest.name)
+    if domain.name != guest.name:
+        message = f"domain {domain.domid} has its UUID and is called {domain.name or 'nothing'}"
+        return Finding("G103", message, "write another uuid: into the profile of one of them", guest=guest.name)
     if domain.state.paused:
         message = f"its domain {domain.domid} is paused: somebody may be saving, moving or debugging it"
         return Finding("G104", message, f"xl unpause {domain.domid}, or xl destroy {domain.domid}", guest=guest.name)

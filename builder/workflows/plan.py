@@ -13,11 +13,11 @@ from builder.host.digests import file_digest
 from builder.host.dom0.network import links
 from builder.host.dom0.reading import below
 from builder.host.dom0.storage import space
-from builder.host.lvm import read_storage, settle
+from builder.host.moment import read_moment
 from builder.host.run import Runner, run
 from builder.host.secrets import resolve
 from builder.host.site import Site
-from builder.host.xl import list_domains, look_for_xen, xen_info
+from builder.host.xl import look_for_xen, xen_info
 from builder.plan.estimate import History, make_history
 from builder.plan.going_on import unfinished_note
 from builder.plan.rebuild import Candidate, Dom0, Place, RebuildPlan, plan_rebuild
@@ -31,6 +31,7 @@ from builder.workflows.render import Artefacts
 from builder.workflows.runs import Journals, read_runs
 from builder.xen.config import folder_of
 from builder.xen.doctor.fact import Fact, T, Unknown
+from builder.xen.readings import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,12 @@ def survey(
     )
     if any(finding.severity is Severity.ERROR for finding in proved.findings):
         raise RefusalError("there is nothing to plan with", proved.findings, "mend the errors above")
-    settle(runner)
-    storage = read_storage(runner, root)
+    domains, storage = read_moment(runner, root)
     findings = Findings()
     candidates = tuple(_candidate(site, artefacts, storage, findings) for artefacts in proved.artefacts)
-    dom0 = replace(_dom0(candidates, storage, runner, root), installs_at_once=proved.loaded.dom0.installs_at_once)
+    dom0 = replace(
+        _dom0(candidates, domains, storage, runner, root), installs_at_once=proved.loaded.dom0.installs_at_once
+    )
     journals = read_runs(root)
     return Survey(candidates, dom0, journals, make_history(journals.runs, proved.loaded.guests), tuple(findings))
 
@@ -113,9 +115,15 @@ def _candidate(site: Site, artefacts: Artefacts, storage: StorageFacts, findings
     return Candidate(guest, read_build(site, artefacts), wishes)
 
 
-def _dom0(candidates: Sequence[Candidate], storage: StorageFacts, runner: Runner, root: Path) -> Dom0:
+def _dom0(
+    candidates: Sequence[Candidate],
+    domains: tuple[Domain, ...],
+    storage: StorageFacts,
+    runner: Runner,
+    root: Path,
+) -> Dom0:
     return Dom0(
-        domains=list_domains(runner),
+        domains=domains,
         info=xen_info(runner),
         storage=storage,
         interfaces=frozenset(_known(links(root), "dom0's interfaces").keys()),

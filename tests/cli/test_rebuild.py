@@ -194,6 +194,14 @@ def test_a_run_that_was_cut_off_is_not_mixed_with_another_build(stage: Stage) ->
     assert [run.state for run in parse_journal(stage.journal())] == ["given up", "done"]
 
 
+@pytest.mark.parametrize("listing", range(1, 6))
+def test_a_domain_that_ends_while_it_is_looked_at_is_no_obstacle(stage: Stage, listing: int) -> None:
+    stage.order(leaves=listing)
+    status, _out, err = rebuild(stage, "--yes", "web1")
+    assert status == FINE, err
+    assert stage.state()["installs"]["web1"] == {"begun": 1, "finished": 1}
+
+
 def test_two_runs_at_once_exclude_each_other(stage: Stage) -> None:
     with open_journal(stage.root, "web1"):
         before = stage.changes()

@@ -163,6 +163,14 @@ def test_a_dom0_that_reboots_in_between_does_not_start_it_again(laid: Stage, sta
     assert is_removed(stage)
 
 
+@pytest.mark.parametrize("listing", range(1, 10))
+def test_a_domain_that_ends_while_it_is_looked_at_is_no_obstacle(stage: Stage, listing: int) -> None:
+    stage.order(leaves=listing)
+    done = stage.domu(*REMOVE)
+    assert done.status == 0, done
+    assert is_removed(stage)
+
+
 def _changes_of(laid: Stage, folder: Path) -> list[str]:
     whole = laid.copy(folder)
     assert whole.domu(*REMOVE).status == 0

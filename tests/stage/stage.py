@@ -5,6 +5,7 @@
     done = stage.domu("rebuild", ..., kill=(point, 2))  # SIGKILL when it passes a point of Ended.points again
     stage.order(kill={"change": 3, "when": "half"}) # or by the program that it calls: see tests/stage/programs.py
     stage.order(installer=["question"], shutdown="ignored", guest="silent", hook=1, held=["vg0/web1-disk"])
+    stage.order(leaves=3)                           # domains are gone when they are listed for the third time
     stage.order(say={"xl list": (1, "", "odd")})    # what a command line says instead, by how it begins
     stage.reboot(); stage.calls(); stage.state(); stage.console("web1")
 
