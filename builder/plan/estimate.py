@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from builder.plan.journal import Run, Started
-from builder.plan.schedule import Schedule, State, begin_now
+from builder.plan.schedule import Schedule, length
 from builder.plan.steps import ChangeVolume, RunHook, Step
 from builder.profile.model import Guest
 
@@ -126,22 +126,7 @@ def whole_run(schedule: Schedule, estimates: Mapping[str, Estimate]) -> Span | N
     if not any(one.known for one in estimates.values()):
         return None
     spans = {name: one.known or Span(0, 0) for name, one in estimates.items()}
-    low = _length(schedule, {name: span.low for name, span in spans.items()})
-    high = _length(schedule, {name: span.high for name, span in spans.items()})
+    low = length(schedule, {name: span.low for name, span in spans.items()})
+    high = length(schedule, {name: span.high for name, span in spans.items()})
     # With more than one at once, longer steps can make another order, which is quicker.
     return Span(min(low, high), max(low, high))
-
-
-def _length(schedule: Schedule, seconds: Mapping[str, float]) -> float:
-    now = 0.0
-    states: dict[str, State] = schedule.begin
-    ends: dict[str, float] = {}
-    while True:
-        for name in begin_now(schedule, states):
-            states[name] = "running"
-            ends[name] = now + seconds[name]
-        if not ends:
-            return now
-        first = min(ends, key=lambda name: (ends[name], name))
-        now = ends.pop(first)
-        states[first] = "done"

@@ -5,7 +5,6 @@ A record is a line of JSON in the guest's own file; the estimate is of a run of 
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from builder.errors import BuilderError
+from builder.plan.schedule import MEMORY, Schedule, Take, Turn, length
 from builder.profile.model import Guest
 
 Outcome = Literal["passed", "unasked", "differs", "failed"]
@@ -116,15 +116,6 @@ def recovery_seconds(seconds: Mapping[str, float], after: Mapping[str, Collectio
     By name, as a rebuild of all goes; memory is taken as enough. A guest in a circle, which profiles cannot have, is
     never begun.
     """
-    waiting, back, now = sorted(seconds), set[str](), 0.0
-    running: list[tuple[float, str]] = []
-    while waiting or running:
-        ready = [name for name in waiting if back.issuperset(set(after.get(name, ())) & seconds.keys())]
-        for name in ready[: at_once - len(running)]:
-            waiting.remove(name)
-            heapq.heappush(running, (now + seconds[name], name))
-        if not running:
-            break
-        now, name = heapq.heappop(running)
-        back.add(name)
-    return now
+    nothing = {MEMORY: Take(0, 0)}
+    turns = tuple(Turn(name, frozenset(after.get(name, ())) & seconds.keys(), nothing) for name in sorted(seconds))
+    return length(Schedule(turns, {MEMORY: 0}, at_once), seconds)

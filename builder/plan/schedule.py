@@ -118,6 +118,22 @@ def begin_now(schedule: Schedule, states: Mapping[str, State]) -> tuple[str, ...
     return tuple(begun)
 
 
+def length(schedule: Schedule, seconds: Mapping[str, float]) -> float:
+    """Seconds until the last has ended, when each takes what is said for it; those that never begin do not count."""
+    now = 0.0
+    states: dict[str, State] = schedule.begin
+    ends: dict[str, float] = {}
+    while True:
+        for name in begin_now(schedule, states):
+            states[name] = "running"
+            ends[name] = now + seconds[name]
+        if not ends:
+            return now
+        first = min(ends, key=lambda name: (ends[name], name))
+        now = ends.pop(first)
+        states[first] = "done"
+
+
 def without_room(schedule: Schedule) -> Iterator[Finding]:
     """Guests that never find the room that they need, whoever goes first (G107, G132)."""
     left_over = _left_over(schedule, schedule.begin)
