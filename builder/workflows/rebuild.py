@@ -188,9 +188,10 @@ def _begin_all(
             bench.progress.say(f"{name}: going on with run {choice.run.id} at step {number} of {whole}")
             runs[name] = choice.run
             continue
+        taken = [one.id for one in proposal.survey.journals.runs.get(name, ())]
+        journals[name].make_room(taken)
         if isinstance(choice, Begin) and choice.gives_up:
             journals[name].append(record_line(Ended(now, "given up")))
-        taken = [one.id for one in proposal.survey.journals.runs.get(name, ())]
         build = candidates[name].build
         begun = Begun(run_name(now, taken, family), name, now, build.key if build else "", steps[name])
         journals[name].append(record_line(begun))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from builder.profile.rules_run import RUNS_STATE
 
 # Whoever only looks whether a run is at work holds the lock for an instant; a run lasts longer than this.
 _PATIENCE, _PAUSE = 1.0, 0.02
+# Of a guest; consoles and logs of a run are 1 MB or so. The journal, a few KB for each, tells of all.
+KEPT_RUNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,17 @@ class GuestJournal:
     def run_folder(self, run: str) -> Path:
         """Where what is kept of a run goes; made if it is not there."""
         return private_folder(self.folder / run)
+
+    def make_room(self, runs: Sequence[str]) -> None:
+        """Before a new run: what is kept of earlier ones (the oldest first) goes, but for the last few."""
+        try:
+            for folder in (self.folder / run for run in runs[: 1 - KEPT_RUNS]):
+                if folder.parent == self.folder and folder.is_dir() and not folder.is_symlink():
+                    shutil.rmtree(folder)
+        except OSError as error:
+            raise BuilderError(
+                f"{error.filename} cannot be removed: {error.strerror}", "nothing was touched"
+            ) from error
 
 
 def runs_folder(root: Path) -> Path:

@@ -80,3 +80,21 @@ def test_a_journal_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_without_any_run_there_is_nothing_to_read(tmp_path: Path) -> None:
     assert read_journals(tmp_path) == {}
+
+
+def test_of_old_runs_the_last_few_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    with open_journal(tmp_path, "web1") as journal:
+        runs = [f"20261123T0300{number:02}Z" for number in range(15)]
+        for run in runs[1:]:
+            (journal.run_folder(run) / "console.txt").write_text("kept")
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (journal.folder / "linked").symlink_to(elsewhere)
+        journal.append("line\n")
+        journal.make_room(["linked", "../../../../../elsewhere", "journal", *runs])
+        kept = sorted(path.name for path in journal.folder.iterdir())
+        assert kept == [*runs[6:], "journal", "linked", "lock"]
+        assert journal.read() == "line\n"
+        assert elsewhere.is_dir()
+        journal.make_room(runs[6:])
+        assert len(list(journal.folder.iterdir())) == 12
