@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.errors import BuilderError
 from builder.host.run import Completed, Runner, as_line
-from builder.xen.readings import Domain, XenInfo, XenLog, read_domains, read_info, read_log
+from builder.xen.readings import Domain, XenInfo, read_domains, read_info
 
 ROOT = Path("/")
 # What libxl, libxencall and Debian's wrapper of xl say, and what it means. The first that is found counts.
@@ -85,9 +85,9 @@ def xen_info(runner: Runner) -> XenInfo:
     return read_info(ask(runner, "info").text)
 
 
-def xen_log(runner: Runner) -> XenLog:
-    """What Xen has said since it was started, as far as its ring goes."""
-    return read_log(ask(runner, "dmesg").text)
+def xen_log(runner: Runner) -> bytes:
+    """What Xen has said since it was started, as far as its ring goes; it tells why a kernel did not start."""
+    return ask(runner, "dmesg").stdout
 
 
 def ask(runner: Runner, *words: str) -> Completed:

@@ -25,10 +25,6 @@ class Pin:
     kernel: Digest
     initrd: Digest
 
-    def same_bytes(self, other: Pin) -> bool:
-        """Whether kernel and initrd are the very same files."""
-        return (self.kernel, self.initrd) == (other.kernel, other.initrd)
-
 
 def parse_lock(text: str, *, name: str) -> dict[MediaKey, Pin]:
     """Read a lock file; an empty text is an empty lock. BuilderError with file and line for anything amiss."""

@@ -78,12 +78,6 @@ RULES: tuple[Rule, ...] = tuple(
     sorted((*COMMENTS, *(rule for module in MODULES for rule in module.RULES)), key=lambda rule: rule.code)
 )
 COMPLETENESS = frozenset({"Q101", "Q102", "Q103"})  # codes of builder/preseed/completeness.py
-SYNTAX = tuple(rule for rule in RULES if rule.code < "L190")
-
-
-def lint_syntax(file: PreseedFile, name: str = "") -> Findings:
-    """What the rules about syntax find; `name` is the file's, for the places."""
-    return lint(file, name, rules=SYNTAX)
 
 
 def lint(

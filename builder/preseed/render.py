@@ -67,7 +67,6 @@ class Rendered:
 
     text: str
     used: tuple[tuple[str, str], ...]
-    contains_secrets: bool
     files: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +95,7 @@ class _Unknown(StrictUndefined):
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Counts what a rendering does: templates used, secrets revealed, turns of loops."""
+    """Counts what a rendering does: templates used, turns of loops."""
 
     def __init__(self, templates: Mapping[str, Template]) -> None:
         super().__init__(
@@ -113,12 +112,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {name: self.filters[name] for name in _FILTERS.split()} | own
         self.globals = {name: self.globals[name] for name in ("range", "namespace")}
         self.used: set[str] = set()
-        self.revealed = False
         self.turns = 0
 
     def begin(self) -> None:
         """Forget the rendering before."""
-        self.used, self.revealed, self.turns = set(), False, 0
+        self.used, self.turns = set(), 0
 
     @staticmethod
     def _source(templates: Mapping[str, Template], name: str) -> tuple[str, str, Callable[[], bool]] | None:
@@ -143,10 +141,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
                 raise _TooLongError
             yield item
 
-    def _reveal(self, value: object) -> str:
+    @staticmethod
+    def _reveal(value: object) -> str:
         if not isinstance(value, Secret):
             raise UnfitValueError(f"reveal is for secrets; {literal(value)!a} is none")
-        self.revealed = True
         return value.reveal()
 
     @staticmethod
@@ -215,7 +213,7 @@ def render_preseed(context: PreseedContext, templates: Mapping[str, Template]) -
     for phase in called:
         files |= scripts(phase, context.guest.name, collector.steps[phase])
     used = tuple((name, templates[name].sha256) for name in sorted(sandbox.used & templates.keys()))
-    return Rendered(text, used, sandbox.revealed, dict(sorted(files.items())))
+    return Rendered(text, used, dict(sorted(files.items())))
 
 
 def _phases_called(text: str, collector: _Collector) -> list[Phase]:

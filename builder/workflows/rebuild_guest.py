@@ -19,6 +19,7 @@ from builder.host.rebuild.files import place_files
 from builder.host.rebuild.hook import run_hook
 from builder.host.rebuild.journal import GuestJournal
 from builder.host.remove import remove_files, remove_link
+from builder.host.xl import xen_log
 from builder.plan.going_on import TROUBLE, asks_for_login, way_to_start, weigh
 from builder.plan.journal import Done, Ended, Failed, Run, Started, Stopped
 from builder.plan.steps import (
@@ -88,6 +89,7 @@ def rebuild_guest(run: Run, subject: Subject, journal: GuestJournal, bench: Benc
             return GuestEnd(book.run, book.folder, error.message, error.hint)
         except BuilderError as error:
             _write_failure(book, error, bench)
+            _keep_xens_log(book, bench)
             bench.progress.ended(guest, f"failed at: {title(step)}", ready=False)
             return GuestEnd(book.run, book.folder, _told(error), error.hint)
         book.write(Done(book.number, bench.clock.now()))
@@ -116,6 +118,15 @@ def _write_failure(book: Book, error: BuilderError, bench: Bench) -> None:
     reason = error.reason if isinstance(error, StepError) else TROUBLE
     book.write(Failed(book.number, bench.clock.now(), reason, _told(error), error.hint))
     book.write(Ended(bench.clock.now(), "failed"))
+
+
+def _keep_xens_log(book: Book, bench: Bench) -> None:
+    """Where a domain did not do what it should. It is an aid: what stands in its way is told, and nothing more."""
+    if isinstance(book.step, Install | Start | Wait):
+        try:
+            write_atomic(book.folder / "xen.txt", xen_log(bench.runner), mode=0o600)
+        except BuilderError as error:
+            bench.progress.say(f"{book.run.begun.guest}: Xen's log was not kept: {error.message}")
 
 
 def _told(error: BuilderError) -> str:
@@ -219,7 +230,7 @@ class _Steps:
         try:
             self._wait_for_answer(step)
         finally:
-            (self.book.folder / "boot.txt").write_text(self._boot_console(), encoding="utf-8")
+            self._keep_console()
 
     def _wait_for_answer(self, step: Wait) -> None:
         clock = self.bench.clock
@@ -258,7 +269,8 @@ class _Steps:
         return "".join(read_from(log, place) for place in places).replace("\r", "")
 
     def _keep_console(self) -> None:
-        (self.book.folder / "boot.txt").write_text(self._boot_console(), encoding="utf-8")
+        said = self._boot_console().encode(errors="replace")
+        write_atomic(self.book.folder / "boot.txt", said, mode=0o600)
 
     def _run_hook(self, step: RunHook) -> None:
         """Once, or once more where a run was cut off in it or it failed."""

@@ -22,7 +22,7 @@ from builder.profile.dom0 import NO_DOM0, Dom0
 from builder.profile.model import Guest
 from builder.profile.private_key import PublicKey, read_private_key
 from builder.workflows.check import choose
-from builder.workflows.render import Artefacts, guest_of
+from builder.workflows.render import guest_of
 from builder.xen.config import run_config_path
 from builder.xen.network.vif import vifs_of
 from builder.xen.readings import Domain
@@ -30,7 +30,6 @@ from builder.xen.readings import Domain
 # Guests that are asked at once; each costs dom0 an ssh, which mostly waits.
 _AT_ONCE = 8
 # Where the stock templates put host keys into the initrd (preseeds/ssh-host-keys.j2).
-HOST_KEYS = "/domu/ssh-host-keys/"
 _ELSEWHERE = "not known here"
 
 
@@ -74,8 +73,8 @@ def verify_guest(
 ) -> tuple[Finding, ...]:
     """Findings (W1xx), sorted; none where all is as the profile says. Raises nothing for a guest that does not answer.
 
-    `domain` is None off a dom0, and its side then not compared. `host_keys`: the guest's own, as host_keys_of and
-    kept_host_keys give them; ssh then takes no others. `runner` runs ssh and ip; the default bounds what is answered.
+    `domain` is None off a dom0, and its side then not compared. `host_keys`: the guest's own, as kept_host_keys
+    gives them; ssh then takes no others. `runner` runs ssh and ip; the default bounds what is answered.
     """
     findings = Findings()
     wish = Wish(guest, dom0, tuple(host_keys))
@@ -93,15 +92,13 @@ def verify_guest(
     return tuple(findings)
 
 
-def host_keys_of(artefacts: Artefacts) -> tuple[PublicKey, ...]:
-    """The public halves of the SSH host keys that a guest of these artefacts is installed with."""
-    return tuple(read_private_key(text) for path, text in artefacts.preseed.files.items() if path.startswith(HOST_KEYS))
-
-
 def kept_host_keys(
     guest: Guest, *, site: Site, environment: Mapping[str, str], runner: Runner = run
 ) -> tuple[PublicKey, ...]:
-    """The same, from where the profile says that the keys are kept. RefusalError when one cannot be had (S0xx)."""
+    """The public halves of a guest's SSH host keys, from where its profile says that they are kept.
+
+    RefusalError when one cannot be had (S0xx).
+    """
     found = resolve(guest.host_key_sources(), site=site, runner=runner, environment=environment)
     return tuple(read_private_key(secret.reveal()) for secret in found.values())
 

@@ -1,4 +1,4 @@
-"""What `xl list --verbose`, `xl list --long`, `xl info` and `xl dmesg` print, as values; texts in, no hands.
+"""What `xl list --verbose`, `xl list --long` and `xl info` print, as values; texts in, no hands.
 
 Read from xl's source (tools/xl/xl_info.c of Xen 4.17 and 4.20, which print the same) and from recorded texts. A state,
 a type or a shape that is not known raises BuilderError: what acts on domains must not guess.
@@ -7,7 +7,7 @@ a type or a shape that is not known raises BuilderError: what acts on domains mu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -149,8 +149,6 @@ class XenInfo:
     total: Size
     unclaimed: Size
     capabilities: frozenset[str]
-    guest_kinds: tuple[str, ...]
-    scheduler: str
     command_line: str
 
     @property
@@ -179,49 +177,12 @@ def read_info(text: str) -> XenInfo:
             total=Size(int(entries["total_memory"]) << 20),
             unclaimed=Size(int(entries["free_memory"]) << 20),
             capabilities=frozenset(entries["virt_caps"].split()),
-            guest_kinds=tuple(entries["xen_caps"].split()),
-            scheduler=entries["xen_scheduler"],
             command_line=entries["xen_commandline"],
         )
     except KeyError as error:
         raise BuilderError(f"xl info says nothing of {error.args[0]}", _AGAIN) from error
     except ValueError as error:
         raise BuilderError(f"xl info has a number that is none: {error}", _AGAIN) from error
-
-
-@dataclass(frozen=True, slots=True)
-class XenLog:
-    """`xl dmesg`, a ring that forgets its beginning: `whole` tells whether the boot is still in it.
-
-    `crashed` are domids that Xen reported as crashed, `warnings` Xen's own lines of warnings and errors.
-    """
-
-    whole: bool
-    command_line: str
-    bootloader: str
-    warnings: tuple[str, ...]
-    crashed: tuple[int, ...]
-
-
-_LOG_SIGN = re.compile(r"^(?:\(XEN\) |\(d[0-9]+\) )?(?:\[[^\]]*\] )?")
-_CRASHED = re.compile(r"\bDomain ([0-9]+) \(vcpu#[0-9]+\) crashed on cpu#", re.ASCII)
-_WARNING = re.compile(r"\b(?:WARNING|ERROR|Panic|Assertion)\b")
-
-
-def read_log(text: str) -> XenLog:
-    """Never refuses: what is not understood in a log is left out."""
-    lines = [_LOG_SIGN.sub("", line) for line in text.splitlines() if line.startswith("(XEN)")]
-    return XenLog(
-        whole=any(line.lstrip().startswith("Xen version ") for line in lines),
-        command_line=next(_after("Command line: ", lines), ""),
-        bootloader=next(_after("Bootloader: ", lines), ""),
-        warnings=tuple(dict.fromkeys(line.strip() for line in lines if _WARNING.search(line))),
-        crashed=tuple(dict.fromkeys(int(found[1]) for line in lines if (found := _CRASHED.search(line)))),
-    )
-
-
-def _after(words: str, lines: list[str]) -> Iterator[str]:
-    return (line.removeprefix(words).strip() for line in lines if line.startswith(words))
 
 
 def whole_lines(text: str, program: str) -> list[str]:

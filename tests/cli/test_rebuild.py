@@ -127,6 +127,7 @@ def test_what_failed_goes_on_where_nothing_was_changed(stage: Stage) -> None:
     assert status == FINDINGS
     assert "failed at step 10 of 10, run after-hook" in out
     assert "after-hook ended with status 3" in out
+    assert not list(stage.root.glob("var/lib/domu/runs/web1/*/xen.txt"))  # no domain was at fault
     stage.order(hook=0)
     status, out, _err = rebuild(stage)  # nothing is left to be destroyed, so nobody needs to confirm
     assert status == FINE
@@ -149,7 +150,17 @@ def test_an_installer_that_crashed_is_not_tried_again(stage: Stage) -> None:
     status, out, _err = rebuild(stage, "--yes", "web1")
     assert status == FINDINGS
     assert "the domain crashed" in out
+    assert "Xen version 4.17.5" in kept(stage, "xen")
     assert stage.state()["installs"]["web1"] == {"begun": 1, "finished": 0}
+
+
+def test_without_xens_log_a_failure_is_told_all_the_same(stage: Stage) -> None:
+    stage.order(installer=["crash"], say={"xl dmesg": [1, "", "cannot be read"]})
+    status, out, err = rebuild(stage, "--yes", "web1")
+    assert status == FINDINGS
+    assert "the domain crashed" in out
+    assert "Xen's log was not kept" in err
+    assert last_run(stage).state == "failed"
 
 
 def test_a_guest_that_does_not_answer(stage: Stage) -> None:

@@ -57,6 +57,7 @@ def _hook(stage: Path, words: Sequence[str], half: Half) -> Answer:
 READING: Mapping[tuple[str, ...], Program] = {
     ("xl", "list"): xl.list_domains,
     ("xl", "info"): xl.info,
+    ("xl", "dmesg"): xl.dmesg,
     ("lvm", "fullreport"): lvm.report,
     ("mkfs.ext4", "-V"): lvm.make_filesystem,
     ("mkfs.xfs", "-V"): lvm.make_filesystem,

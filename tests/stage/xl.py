@@ -71,6 +71,11 @@ def info(stage: Path, _words: Sequence[str], _half: Half) -> Answer:
     return Answer(out=text)
 
 
+def dmesg(_stage: Path, _words: Sequence[str], _half: Half) -> Answer:
+    """`xl dmesg`."""
+    return Answer(out="(XEN) Xen version 4.17.5 (Debian 4.17.5+72-g01140da4e8-1)\n")
+
+
 def create(stage: Path, words: Sequence[str], half: Half) -> Answer:
     """`xl create CONFIG`: an install config starts the installer, another what is on its first disk."""
     path = next(word for word in words[1:] if not word.startswith("-"))

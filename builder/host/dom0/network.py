@@ -26,7 +26,7 @@ def _link(root: Path, name: str) -> Link:
     flags = _first_line(folder / "flags")
     ports = tuple(sorted(path.name for path in (folder / "brif").iterdir())) if (folder / "brif").is_dir() else ()
     is_up = bool(int(flags, 16) & 1) if flags.startswith("0x") else False  # IFF_UP, linux/if.h
-    return Link((folder / "bridge").is_dir(), is_up, ports, (folder / "device").exists())
+    return Link((folder / "bridge").is_dir(), is_up, ports)
 
 
 def _first_line(path: Path) -> str:

@@ -60,7 +60,6 @@ class Contents:
     rows: Rows = field(default_factory=Rows)
     found: dict[Kind, dict[str, Record]] = field(default_factory=dict)
     split: set[str] = field(default_factory=set)  # paths of wanted files that consist of several extents
-    standins: int = 0  # CL entries
 
     @property
     def files(self) -> dict[str, Record]:
@@ -92,7 +91,6 @@ def read_contents(image: BinaryIO, wanted: re.Pattern[str]) -> Contents:
 
 def _note(contents: Contents, named: dict[str, Record], record: Record, wanted: re.Pattern[str]) -> None:
     if record.role == "moved":
-        contents.standins += 1
         return
     if record.size:
         odd = record.odd or bool(record.flags & MORE) or record.path in contents.split

