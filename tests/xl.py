@@ -60,7 +60,9 @@ class Xl:
         """The domain that xl would make of the config. AssertionError when xl refuses it or has anything to say."""
         done = self.run(config)
         assert done.returncode == 0, f"{done.stderr}\n{config}"
-        said = [line for line in done.stderr.splitlines() if not line.startswith("Parsing config from ")]
+        # xl_parse.c tells of these two whatever they are.
+        told = ("Parsing config from ", "got a tsc mode string: ")
+        said = [line for line in done.stderr.splitlines() if not line.startswith(told)]
         assert said == [], f"{said}\n{config}"
         domain: dict[str, Any] = json.loads(done.stdout)
         return domain

@@ -33,6 +33,7 @@ Arch = Literal["amd64", "arm64"]
 GuestType = Literal["pv", "pvh", "hvm"]
 MediaSource = Literal["images", "package"]
 ShutdownAction = Literal["destroy", "restart", "preserve"]
+TscMode = Literal["always_emulate", "native", "native_paravirt"]
 CrashAction = Literal["destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"]
 # Suffixes of vdev names, in order; xl takes more, no guest here needs more than 25 data volumes.
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -215,6 +216,9 @@ class Guest(Model):
     )
     cpu_cap: fields.Count | None = Field(
         None, ge=1, description="It gets no more than this, in percent of one CPU: 150 is one and a half"
+    )
+    tsc_mode: TscMode | None = Field(
+        None, description="How the guest reads the CPU's time stamp; Xen decides unless given"
     )
     media: Literal["netboot", "iso"] = Field("netboot", description="What the installer starts from")
     media_sources: tuple[MediaSource, ...] = Field(

@@ -157,6 +157,8 @@ def _machine(guest: Guest, sizes: Sequence[tuple[str, Value]]) -> list[tuple[str
         settings.append(("cpu_weight", guest.cpu_weight))
     if guest.cpu_cap:
         settings.append(("cap", guest.cpu_cap))
+    if guest.tsc_mode:
+        settings.append(("tsc_mode", guest.tsc_mode))
     if guest.type == "hvm":
         settings += [("serial", "pty"), *_screen(guest)]
     return settings

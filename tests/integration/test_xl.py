@@ -36,6 +36,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "little memory": {"memory": "512M"},
     "elsewhere": {"dom0_path": "/srv/xen/guests"},
     "limits": {"vcpus": 2, "max_vcpus": 8, "max_memory": "3G", "cpu_weight": 512, "cpu_cap": 150},
+    "time stamps": {"tsc_mode": "native"},
+    "no time stamps of the CPU": {"type": "hvm", "tsc_mode": "always_emulate"},
     "actions": {"on_poweroff": "preserve", "on_reboot": "destroy", "on_crash": "coredump-restart"},
     "HVM with a screen": {"type": "hvm", "vnc": {}},
     "HVM with a screen elsewhere": {"type": "hvm", "vnc": {"listen": "192.0.2.1", "display": 7}},
@@ -55,10 +57,19 @@ def xl(tmp_path_factory: pytest.TempPathFactory) -> Xl:
 FACTORS = {"Kb": 125, "Mb": 125_000, "Gb": 125_000_000, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 # Of b_info, what no field of a profile leads to, and what is judged apart from the fields read below.
 JUDGED = {
-    *("max_vcpus", "avail_vcpus", "vcpu_hard_affinity", "max_memkb", "target_memkb", "sched_params", "kernel"),
+    *(
+        "max_vcpus",
+        "avail_vcpus",
+        "vcpu_hard_affinity",
+        "max_memkb",
+        "target_memkb",
+        "sched_params",
+        "kernel",
+        "tsc_mode",
+    ),
     *("ramdisk", "cmdline", "bootloader", "type.pv", "type.pvh", "type.hvm"),
 }
-XLS_OWN = {"claim_mode", "tsc_mode", "shadow_memkb", "numa_placement", "arch_arm", "arch_x86", "device_model_version"}
+XLS_OWN = {"claim_mode", "shadow_memkb", "numa_placement", "arch_arm", "arch_x86", "device_model_version"}
 
 
 def nic_of(one: Guest, number: int) -> DomainNic:
@@ -83,6 +94,7 @@ def expect_machine(domain: dict[str, Any], one: Guest, config: DomainConfig) -> 
     assert len(info.get("vcpu_hard_affinity", [])) == (config.vcpus if one.cpus else 0)
     wanted = {"weight": one.cpu_weight, "cap": one.cpu_cap}
     assert info["sched_params"] == {key: value for key, value in wanted.items() if value}
+    assert info.get("tsc_mode", "default") == (one.tsc_mode or "default")
     assert config.nics == tuple(nic_of(one, number) for number in range(len(one.nics)))
     assert all(len(nic.vif) <= 11 for nic in config.nics)
     for nic, seen in zip(one.nics, domain["nics"], strict=True):

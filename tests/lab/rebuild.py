@@ -25,7 +25,8 @@ ADDRESSES: Mapping[str, str] = {PV: "10.0.2.50", PVH: "10.0.2.51"}
 def site_profile(archive: Mirror, public_key: str) -> dict[str, Any]:
     """What the guests share. They are told of the real mirror, whose signatures they know; domu asks the lab's.
 
-    The rest is for a machine that emulates: few packages, an initrd of what the guest has.
+    The rest is for a machine that emulates: few packages, an initrd of what the guest has, and the CPU's own time
+    stamps, each of which would be a trap into Xen otherwise: a PVH guest comes to its first process twice as fast.
     """
     real = urlsplit(archive.url)
     answers = [
@@ -38,6 +39,7 @@ def site_profile(archive: Mirror, public_key: str) -> dict[str, Any]:
         "suite": "trixie",
         "memory": "1G",
         "cpus": "1",
+        "tsc_mode": "native",
         "volume_group": VOLUME_GROUP,
         "domain": "lab.example.org",
         "dns": [GATEWAY],

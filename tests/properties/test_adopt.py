@@ -162,6 +162,7 @@ NAMES = [
     "cpus",
     "cpu_weight",
     "cap",
+    "tsc_mode",
     "vnc",
     "vnclisten",
     "vncdisplay",

@@ -7,7 +7,7 @@ from typing import get_args
 
 from builder.preseed.installer_log import is_secret
 from builder.profile.fields import HOST_LABEL
-from builder.profile.model import CrashAction, GuestType, ShutdownAction, Suite, derived_uuid
+from builder.profile.model import CrashAction, GuestType, ShutdownAction, Suite, TscMode, derived_uuid
 from builder.xen.adopt.evidence import Ledger, fits, require
 from builder.xen.boot_matrix import AUTO, METHODS
 
@@ -26,6 +26,7 @@ def adopt_machine(ledger: Ledger) -> None:
     kind = _type(ledger)
     _sizes(ledger)
     _cpus(ledger)
+    _tsc_mode(ledger)
     _screen(ledger, kind)
     _boot(ledger, kind, _arch(ledger, kind))
     _actions(ledger)
@@ -171,6 +172,20 @@ def _direct(ledger: Ledger) -> None:
     words = [word for word in ledger.text("extra").split() if word not in {"console=hvc0", "console=ttyS0"}]
     words = [word for word in words if fits(KERNEL_ARGUMENT, word, 200) and not is_secret(word)]
     ledger.know("kernel_args", words, _CONFIG)
+
+
+def _tsc_mode(ledger: Ledger) -> None:
+    """By xl's words, or its old numbers (xl.cfg(5))."""
+    setting = ledger.setting("tsc_mode")
+    if setting is None:
+        ledger.know("tsc_mode", None, f"{_CONFIG}, which has none")
+        return
+    seen = setting.text if setting.text is not None else str(setting.number)
+    mode = dict(zip("0123", ("default", *get_args(TscMode)), strict=True)).get(seen, seen)
+    if mode in {"default", *get_args(TscMode)}:
+        ledger.know("tsc_mode", None if mode == "default" else mode, _CONFIG)
+    else:
+        ledger.lose(setting, f"tsc_mode = {mode!a} has no field", f"a profile has {', '.join(get_args(TscMode))}")
 
 
 def _actions(ledger: Ledger) -> None:

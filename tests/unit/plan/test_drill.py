@@ -207,7 +207,17 @@ def test_every_field_of_a_guest_was_thought_of() -> None:
             "cpus",
             "cpu_weight",
         ),
-        *("cpu_cap", "media", "media_sources", "iso", "iso_sha256", "iso_mirror", "iso_keyring", "on_poweroff"),
+        *(
+            "cpu_cap",
+            "tsc_mode",
+            "media",
+            "media_sources",
+            "iso",
+            "iso_sha256",
+            "iso_mirror",
+            "iso_keyring",
+            "on_poweroff",
+        ),
         *("on_reboot", "on_crash", "domain", "volume_group", "thin_pool", "thin_watermark", "wipe", "dom0_path"),
         *("locale", "keyboard", "timezone", "keyring", "components", "security", "keep_proxy", "packages", "tasks"),
         *(

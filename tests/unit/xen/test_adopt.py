@@ -52,6 +52,9 @@ def codes(adoption: Adoption) -> list[str]:
         pytest.param('cpus = ["2", "2"]\nvcpus = 2\n', "cpus", "2", "known", id="all pinned alike"),
         pytest.param('cpus = ["2", "3"]\nvcpus = 2\n', "cpus", "2,3", "likely", id="each pinned"),
         pytest.param("cpu_weight = 512\ncap = 50\n", "cpu_cap", 50, "known", id="capped"),
+        pytest.param('tsc_mode = "native"\n', "tsc_mode", "native", "known", id="time stamps"),
+        pytest.param("tsc_mode = 1\n", "tsc_mode", "always_emulate", "known", id="time stamps by number"),
+        pytest.param('tsc_mode = "default"\n', "tsc_mode", None, "known", id="xl's own time stamps"),
         pytest.param('type = "hvm"\n', "vnc", {"listen": "127.0.0.1"}, "known", id="the screen xl gives"),
         pytest.param('type = "hvm"\nvnc = 0\n', "vnc", None, "known", id="no screen"),
         pytest.param(
