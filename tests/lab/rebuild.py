@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,14 @@ def profiles(archive: Mirror, public_key: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a cacher sent to its clients, in bytes, and how much of it it had to fetch."""
+    """What a cacher sent to its clients, in bytes, and how much of it it had to fetch.
+
+    `files`: of what was fetched, all but the archive's lists under fixed names, which may have changed any time.
+    """
 
     sent: int
     fetched: int
+    files: int = 0
 
     @property
     def share(self) -> float:
@@ -93,14 +97,16 @@ class Served:
 
 def served(log: str) -> Served:
     """From apt-cacher-ng's log, whose lines are time|I, O or E|bytes|client|file."""
-    counts = dict(_counted(log))
-    return Served(counts.get("O", 0), counts.get("I", 0))
+    lines = [(kind, int(size), file) for _, kind, size, _, file in (line.split("|") for line in log.splitlines())]
+    sums = {kind: sum(size for one, size, _ in lines if one == kind) for kind in ("I", "O")}
+    return Served(sums["O"], sums["I"], sum(size for kind, size, file in lines if kind == "I" and not _is_list(file)))
 
 
-def _counted(log: str) -> Iterator[tuple[str, int]]:
-    lines = [line.split("|") for line in log.splitlines()]
-    for kind in ("I", "O"):
-        yield kind, sum(int(line[2]) for line in lines if line[1] == kind)
+def _is_list(file: str) -> bool:
+    name = file.rpartition("/")[2]
+    return (
+        "/dists/" in file and "/by-hash/" not in file and name in {"Release", "InRelease", "Release.gpg", "Packages.xz"}
+    )
 
 
 def keep_runs(lab: Lab, folder: Path) -> None:

@@ -103,5 +103,7 @@ def test_a_release_of_the_labs_says_what_the_real_one_says() -> None:
 
 def test_what_the_cacher_sent_is_counted() -> None:
     log = "1|I|10|127.0.0.1|a\n1|O|100|127.0.0.1|a\n2|E|9|127.0.0.1|a [HTTP error, code: 503]\n3|O|900|127.0.0.1|b\n"
-    assert served(log) == Served(sent=1000, fetched=10)
+    assert served(log) == Served(sent=1000, fetched=10, files=10)
     assert served(log).share == 0.99
+    lists = "4|I|7|127.0.0.1|m/debian/dists/sid/Release\n5|I|20|127.0.0.1|m/dists/sid/main/by-hash/SHA256/Release\n"
+    assert served(log + lists) == Served(sent=1000, fetched=37, files=30)
