@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.stage.stage import PRECIOUS, PROFILE, Stage
 
 # Time runs faster on the stage, and the machine of the tests may be slow.
 IMPATIENT = PROFILE.replace("guest-answers, web1], limit: 3600", "guest-answers, web1], limit: 60")
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
 
 
 @pytest.fixture

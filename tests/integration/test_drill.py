@@ -30,12 +30,6 @@ STRANGER = "3f0a3c5e-1111-4222-8333-0123456789ab"
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with answering() as found:
         yield found

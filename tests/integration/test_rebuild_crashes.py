@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,12 +20,6 @@ from tests.stage import crashes
 from tests.stage.crashes import AGAIN, INSTALL, UNWRITTEN, WRITTEN, Cut, Facts, Reference, Survived, survive
 from tests.stage.domu import Zygote
 from tests.stage.stage import PRECIOUS, PROFILE, Stage
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -23,12 +23,6 @@ STRANGER = "3f0a3c5e-1111-4222-8333-0123456789ab"
 DISK, SRV = "vg0/web1-disk", "vg0/web1-srv"
 THIN = PROFILE + "thin_pool: thin\n"
 YES = ("web1", "--yes", "web1")
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
 
 
 @dataclass(frozen=True)

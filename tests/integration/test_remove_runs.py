@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.stage.stage import PRECIOUS, Stage
 
 REMOVE = ("remove", "web1", "--yes", "web1")
 LINK, CONFIG = "etc/xen/auto/010-web1.cfg", "/var/lib/domu/web1/web1.cfg"
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ from tests.stage.domu import Zygote
 from tests.stage.stage import PRECIOUS, Stage
 
 INSTALL, RUN = (f"/var/lib/domu/web1/web1{kind}.cfg" for kind in (".install", ""))
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as found:
-        yield found
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_a_second_rebuild_keeps_the_data_and_comes_from_the_cache(
     (standing.folder / "rebuild/share.txt").write_text(f"{got} {got.share:.4%}\n")
     assert got.sent > 50_000_000
     assert got.files == 0  # every package and every index came from the cache
-    assert got.share >= 0.98  # an archive that tells no dates sends its lists whole each time
+    assert got.share >= 0.99
 
 
 def test_a_pvh_guest_is_installed_and_as_its_profile_says(transcript: Transcript, lab_site: Lab) -> None:
